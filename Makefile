@@ -1,0 +1,55 @@
+# make run    everything on this machine, until Ctrl-C
+# make demo   the same, but stops by itself after the photograph
+# make test   all tests
+# make check  the linters and types
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+EMULATOR := .localcloud/emulator/.installed
+PIP := install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format setup clean
+
+help:
+	@sed -n 's/^# //p' Makefile | sed '/^$$/q'
+
+run: setup
+	@$(BIN)/python -m localcloud
+
+demo: setup
+	@$(BIN)/python -m localcloud --demo
+
+test: setup
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/cfn-lint infra/*.yaml
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+setup: $(INSTALLED) $(EMULATOR)
+	@$(BIN)/python -m localcloud.rekognition.weights --cache .localcloud/models
+
+$(INSTALLED): requirements.txt requirements-dev.txt localcloud/requirements.txt \
+		examples/third_party/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; %s is %s. Choose one with PYTHON=… make." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+	@echo "  set up .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip $(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(EMULATOR): localcloud/emulator-requirements.txt
+	@echo "  set up the emulator of AWS (once)"
+	@$(PYTHON) -m venv .localcloud/emulator
+	@.localcloud/emulator/bin/python -m pip $(PIP) -r localcloud/emulator-requirements.txt
+	@touch $@
+
+clean:
+	rm -rf .localcloud .chalice/deployed .chalice/deployments examples/third_party/.chalice/deployed

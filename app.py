@@ -1,0 +1,102 @@
+"""Image recognition: every trigger, in the order in which data meets them.
+
+POST /images -> S3 -> (SNS, SQS) -> Rekognition -> DynamoDB -> (SNS, SQS) -> XML to a third party.
+What each trigger does is in chalicelib; here is only what sets it off.
+"""
+
+import logging
+
+from chalice import BadRequestError, Chalice, Response
+from chalice.app import S3Event, SQSEvent
+
+from chalicelib import errors, events, integration_xml, representation, requests_in
+from chalicelib.messages import Message, messages_of
+from chalicelib.services import Services
+from chalicelib.settings import Settings
+from chalicelib.storage import KEY_PREFIX
+
+settings = Settings.from_environment()
+services = Services(settings)
+
+app = Chalice(app_name="image-recognition")
+app.log.setLevel(settings.log_level)
+logging.getLogger("chalicelib").setLevel(settings.log_level)
+
+
+@app.route("/images", methods=["POST"])
+def create_image() -> Response:
+    """Take in the picture at a URL: 202 with the new image, 200 with one that is known."""
+    accepted = services.intake.accept(requests_in.image_url(_json_body()))
+    return Response(
+        body=representation.image_values(accepted.image),
+        status_code=202 if accepted.is_new else 200,
+        headers={"Location": f"/images/{accepted.image.id}", "Content-Type": "application/json"},
+    )
+
+
+@app.route("/images", methods=["GET"])
+def list_images() -> dict[str, object]:
+    """A page of images: newest first, or best first under a label."""
+    page = services.catalog_pages.page(requests_in.page_request(app.current_request.query_params))
+    return {
+        "images": [representation.image_summary(image) for image in page.images],
+        "cursor": page.cursor,
+    }
+
+
+@app.route("/images/{image_id}", methods=["GET"])
+def get_image(image_id: str) -> Response:
+    """Everything known of an image; as the third party's XML where Accept asks for it."""
+    image = services.catalog.find(image_id)
+    if image is None:
+        raise errors.ImageNotFound(
+            f"There is no image {image_id!r}. GET /images lists the images there are."
+        )
+    if "application/xml" in app.current_request.headers.get("accept", ""):
+        xml = integration_xml.document(image).decode()
+        return Response(body=xml, headers={"Content-Type": "application/xml"})
+    return Response(body=representation.image_values(image))
+
+
+@app.on_sqs_message(queue=settings.recognition_queue_name, batch_size=10)
+def recognize_images(event: SQSEvent) -> None:
+    """S3 told the uploads topic, and that the recognition queue, that images were stored."""
+    queue = services.recognition_queue
+    recognition = services.recognition
+
+    def recognize(message: Message) -> None:
+        for image_id in events.parse_notification(message.body):
+            recognition.recognize(image_id, last_try=queue.is_last_receive(message))
+
+    queue.work_through(messages_of(event.to_dict()), recognize)
+
+
+@app.on_sqs_message(queue=settings.integration_queue_name, batch_size=10)
+def deliver_results(event: SQSEvent) -> None:
+    """The results topic told the integration queue that images have a result."""
+    queue = services.integration_queue
+    delivery = services.delivery
+
+    def deliver(message: Message) -> None:
+        result = events.parse_result_event(message.body)
+        delivery.deliver(result, last_try=queue.is_last_receive(message))
+
+    queue.work_through(messages_of(event.to_dict()), deliver)
+
+
+@app.on_s3_event(
+    bucket=settings.images_bucket_name, events=["s3:ObjectRemoved:*"], prefix=KEY_PREFIX
+)
+def forget_removed_image(event: S3Event) -> None:
+    """S3 tells that an object was removed."""
+    for image_id in events.image_ids_of_notification(event.to_dict()):
+        services.removal.forget(image_id)
+
+
+def _json_body() -> object:
+    try:
+        return app.current_request.json_body
+    except BadRequestError as error:
+        raise errors.InvalidRequest(
+            'The body is not JSON. Send a JSON object such as {"url": "https://example.com/cat.jpg"}.'
+        ) from error

@@ -1,0 +1,1 @@
+"""What the Lambda functions of the image recognition app share."""

@@ -1,0 +1,66 @@
+"""What callers send, checked: bodies and query parameters to values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.catalog_pages import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
+from chalicelib.errors import InvalidRequest
+
+_EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
+_PARAMETERS = {"label", "min_confidence", "limit", "cursor"}
+
+
+def image_url(body: Any) -> str:
+    """The URL in the body of `POST /images`."""
+    if not isinstance(body, dict):
+        raise InvalidRequest(f"The body must be a JSON object such as {_EXAMPLE}.")
+    unknown = sorted(set(body) - {"url"})
+    if unknown:
+        raise InvalidRequest(f"Unknown fields {unknown}. The body may have: url.")
+    url = body.get("url")
+    if not isinstance(url, str) or not url.strip():
+        raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
+    return url.strip()
+
+
+def page_request(parameters: Mapping[str, str] | None) -> PageRequest:
+    """The query of `GET /images`."""
+    given = dict(parameters or {})
+    unknown = sorted(set(given) - _PARAMETERS)
+    if unknown:
+        raise InvalidRequest(
+            f"Unknown query parameters {unknown}. There are: {', '.join(sorted(_PARAMETERS))}."
+        )
+    if "min_confidence" in given and "label" not in given:
+        raise InvalidRequest("min_confidence goes with a label: add label=… to the query.")
+    label = given.get("label")
+    if label is not None and not label.strip():
+        raise InvalidRequest("The label is empty. Give a label's name, such as label=Cat.")
+    return PageRequest(
+        label=label,
+        min_confidence=_number(given, "min_confidence", 0, 0, 100),
+        limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
+        cursor=given.get("cursor"),
+    )
+
+
+def _number(
+    given: Mapping[str, str],
+    name: str,
+    default: float,
+    least: float,
+    most: float,
+    *,
+    whole: bool = False,
+) -> float:
+    text = given.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        noun = "a whole number" if whole else "a number"
+        raise InvalidRequest(f"{name} is {text!r}, but must be {noun} from {least} to {most}.")
+    return value

@@ -1,0 +1,22 @@
+"""Telling everybody who subscribed that an image has a result."""
+
+import json
+from typing import Any
+
+from chalicelib.events import result_event
+from chalicelib.model import Image
+
+
+class Results:
+    """The topic on which results are told."""
+
+    def __init__(self, client: Any, topic_arn: str) -> None:
+        self._client = client
+        self._topic_arn = topic_arn
+
+    def tell(self, image: Image) -> None:
+        """Publish an image's result. Told twice, the event has the same id."""
+        event, attributes = result_event(image)
+        self._client.publish(
+            TopicArn=self._topic_arn, Message=json.dumps(event), MessageAttributes=attributes
+        )

@@ -1,0 +1,1 @@
+"""The AWS resources that outlive a deploy, and the script that deploys everything."""

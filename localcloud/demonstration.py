@@ -1,0 +1,94 @@
+"""Shows one photograph's way from its URL to labels and to the third party's XML."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from xml.dom import minidom
+
+import requests
+
+from localcloud.stage import LocalStage
+
+PHOTOGRAPH = "chelsea-cat.png"
+DEADLINE_SECONDS = 60
+
+
+class DemonstrationError(Exception):
+    """The photograph did not come through; the message says how far it came."""
+
+
+def demonstrate(stage: LocalStage) -> None:
+    """Post a bundled photograph and print what becomes of it, and how to go on."""
+    photograph_url = f"{stage.configuration.photographs_url}/{PHOTOGRAPH}"
+    _show(f"\nPOST /images  {photograph_url}")
+    answer = _json(requests.post(f"{stage.url}/images", json={"url": photograph_url}, timeout=30))
+    image_url = f"{stage.url}/images/{answer['id']}"
+    image = _wait_for(
+        "its labels",
+        lambda: _json(requests.get(image_url, timeout=10)),
+        lambda image: image["status"] != "PENDING",
+    )
+    if image["status"] == "FAILED":
+        raise DemonstrationError(f"The photograph was not recognized: {image['failure']}")
+    _show(f"GET /images/{answer['id']}")
+    for label in image["labels"]:
+        parents = f"  ({', '.join(label['parents'])})" if label["parents"] else ""
+        _show(f"  {label['confidence']:6.2f}  {label['name']}{parents}")
+    document = _delivered_document(stage, image_url, answer["id"])
+    _show("\nWhat the third party got:")
+    _show(minidom.parseString(document).toprettyxml(indent="  "))  # noqa: S318 - our own document
+    _show(_how_to_go_on(stage, photograph_url, answer["id"]))
+
+
+def _delivered_document(stage: LocalStage, image_url: str, image_id: str) -> str:
+    _wait_for(
+        f"the delivery to {stage.configuration.third_party_url}",
+        lambda: _json(requests.get(image_url, timeout=10))["delivery"] or {},
+        lambda delivery: delivery.get("status") == "DELIVERED",
+    )
+    if stage.configuration.foreign_third_party_url:
+        headers = {"Accept": "application/xml"}
+        return requests.get(image_url, headers=headers, timeout=10).text
+    received_url = f"{stage.configuration.sample_third_party_url}/received"
+    received = _json(requests.get(received_url, timeout=10))["received"]
+    documents: list[str] = [entry["document"] for entry in received]
+    return next(document for document in documents if f"<Id>{image_id}</Id>" in document)
+
+
+def _wait_for(what: str, look: Callable[[], Any], is_there: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_there(seen := look()):
+        if time.monotonic() > deadline:
+            raise DemonstrationError(
+                f"Waited {DEADLINE_SECONDS} s for {what}; last seen: {seen}. "
+                "The logs are in .localcloud/logs/."
+            )
+        time.sleep(0.1)
+    return seen
+
+
+def _json(response: requests.Response) -> Any:
+    if not response.ok:
+        raise DemonstrationError(
+            f"{response.request.method} {response.url} answered {response.status_code}: "
+            f"{response.text[:500]}"
+        )
+    return response.json()
+
+
+def _how_to_go_on(stage: LocalStage, photograph_url: str, image_id: str) -> str:
+    return f"""Try it yourself:
+  curl -X POST {stage.url}/images -H 'Content-Type: application/json' \\
+       -d '{{"url": "{photograph_url}"}}'
+  curl {stage.url}/images/{image_id}
+  curl {stage.url}/images/{image_id} -H 'Accept: application/xml'
+  curl '{stage.url}/images?label=cat&min_confidence=80'
+  curl {stage.configuration.sample_third_party_url}/received
+
+url    {stage.url}
+token  none yet: the local stage is open to this machine only
+"""
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)

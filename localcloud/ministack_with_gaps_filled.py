@@ -1,0 +1,124 @@
+"""Starts ministack 1.5.33 with the parts of API Gateway that `chalice deploy` needs and it lacks.
+
+Runs in the emulator's own virtual environment. These are ministack's internals, so the version is
+pinned; tests/local/test_emulator_gaps.py says when upstream needs a fill no longer.
+
+- ImportRestApi (`POST /restapis?mode=import`) is taken for CreateRestApi: only `/` would exist.
+- PutRestApi (`PUT /restapis/{id}`) is missing: a second deploy would fail.
+- The patch of `minimumCompressionSize` to nothing, which Chalice always sends, breaks the API.
+"""
+
+import json
+import re
+from typing import Any
+
+from ministack.app import main
+from ministack.services import apigateway_v1 as api_gateway
+
+Document = dict[str, Any]
+_REST_API_PATH = re.compile(r"/restapis(?:/(?P<id>[^/]+))?/?")
+
+_handle_request_upstream = api_gateway.handle_request
+
+
+async def handle_request(
+    method: str, path: str, headers: Any, body: bytes, query_params: Document
+) -> Any:
+    """Answer what is missing upstream, pass everything else on."""
+    match = _REST_API_PATH.fullmatch(path)
+    api_id = match["id"] if match else None
+    if match and not api_id and method == "POST" and _mode(query_params) == "import":
+        return _import_rest_api(json.loads(body))
+    if api_id in api_gateway._rest_apis and method == "PUT":
+        return _put_rest_api(api_id, json.loads(body))
+    if api_id and method == "PATCH":
+        body = _without_empty_compression_size(body)
+    return await _handle_request_upstream(method, path, headers, body, query_params)
+
+
+def _mode(query_params: Document) -> str | None:
+    mode = query_params.get("mode")
+    return mode[0] if isinstance(mode, list) else mode
+
+
+def _import_rest_api(definition: Document) -> Any:
+    name = definition.get("info", {}).get("title", "unnamed")
+    _, headers, created = api_gateway._create_rest_api({"name": name})
+    api_id = json.loads(created)["id"]
+    _define(api_id, definition)
+    return 201, headers, api_gateway._get_rest_api(api_id)[2]
+
+
+def _put_rest_api(api_id: str, definition: Document) -> Any:
+    resources = api_gateway._resources[api_id]
+    for resource_id, resource in list(resources.items()):
+        if resource["path"] == "/":
+            resource["resourceMethods"] = {}
+        else:
+            del resources[resource_id]
+    api_gateway._authorizers_v1[api_id] = {}
+    _define(api_id, definition)
+    return api_gateway._get_rest_api(api_id)
+
+
+def _define(api_id: str, definition: Document) -> None:
+    """Make the resources and methods of an OpenAPI definition, as API Gateway does on import."""
+    schemes = api_gateway._import_security_schemes(api_id, definition)
+    for path, operations in definition.get("paths", {}).items():
+        api_gateway._import_path_item(api_id, path, operations, schemes, definition.get("security"))
+        resource_id = _resource_id(api_id, path)
+        for method, operation in operations.items():
+            _define_responses(api_id, resource_id, method.upper(), operation)
+    api_gateway._rest_apis[api_id]["binaryMediaTypes"] = definition.get(
+        "x-amazon-apigateway-binary-media-types", []
+    )
+
+
+def _resource_id(api_id: str, path: str) -> str:
+    return next(
+        resource_id
+        for resource_id, resource in api_gateway._resources[api_id].items()
+        if resource["path"] == path
+    )
+
+
+def _define_responses(api_id: str, resource_id: str, method: str, operation: Document) -> None:
+    for status_code, response in operation.get("responses", {}).items():
+        parameters = {
+            f"method.response.header.{header}": False for header in response.get("headers", {})
+        }
+        api_gateway._put_method_response(
+            api_id, resource_id, method, status_code, {"responseParameters": parameters}
+        )
+    integration = operation.get("x-amazon-apigateway-integration", {})
+    if integration.get("type") != "mock":
+        return
+    api_gateway._put_integration(
+        api_id,
+        resource_id,
+        method,
+        {"type": "MOCK", "requestTemplates": integration.get("requestTemplates")},
+    )
+    for response in integration.get("responses", {}).values():
+        api_gateway._put_integration_response(
+            api_id,
+            resource_id,
+            method,
+            response["statusCode"],
+            {"responseParameters": response.get("responseParameters")},
+        )
+
+
+def _without_empty_compression_size(body: bytes) -> bytes:
+    patch = json.loads(body or b"{}")
+    patch["patchOperations"] = [
+        operation
+        for operation in patch.get("patchOperations", [])
+        if operation.get("path") != "/minimumCompressionSize" or operation.get("value")
+    ]
+    return json.dumps(patch).encode()
+
+
+if __name__ == "__main__":
+    api_gateway.handle_request = handle_request
+    main()

@@ -1,0 +1,206 @@
+"""The local stage: its servers, its deployed app, started and stopped as one."""
+
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import botocore
+
+from infra.deploy import deploy
+from localcloud.configuration import REGION, Configuration
+from localcloud.servers import HOST, Server, ServerError, require_free_port
+
+PHOTOGRAPHS = Path(__file__).parent / "photographs"
+
+# What a server is given of the caller's environment. The rest stays out: the emulator hands its
+# own environment on to every Lambda function, where AWS would not have it.
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class LocalStage:
+    """Everything that runs between `make run` and Ctrl-C."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.url = ""
+        self.servers: list[Server] = []
+        folder = configuration.folder
+        self._ready_file = folder / "ready.json"
+        self._environment_file = folder / "environment"
+        self._logs = folder / "logs"
+        self._temporary = folder / "tmp"
+        self._state = folder / "state"
+
+    def start(self) -> None:
+        """Start every server, deploy, and tell the world in .localcloud/ready.json.
+
+        Raises ServerError, and infra's errors; `stop` is to be called all the same.
+        """
+        self._require_free_ports()
+        self._prepare_folders()
+        for server in (
+            self._emulator(),
+            self._rekognition(),
+            self._photographs(),
+            self._third_party(),
+        ):
+            tell(f"start the {server.name}")
+            self.servers.append(server)
+            server.start()
+        self.url = self._deploy()
+        self._write_ready_file()
+
+    def stop(self) -> None:
+        """Stop what was started, the last first, so that the emulator saves its state last."""
+        self._ready_file.unlink(missing_ok=True)
+        while self.servers:
+            self.servers.pop().stop()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _require_free_ports(self) -> None:
+        chosen = self.configuration
+        ports = {
+            "EMULATOR_PORT": (chosen.emulator_port, "emulator of AWS"),
+            "REKOGNITION_PORT": (chosen.rekognition_port, "local Rekognition"),
+            "PHOTOGRAPHS_PORT": (chosen.photographs_port, "bundled photographs"),
+            "THIRD_PARTY_PORT": (chosen.third_party_port, "sample third party"),
+        }
+        if len({port for port, _ in ports.values()}) < len(ports):
+            listed = ", ".join(f"{variable}={port}" for variable, (port, _) in ports.items())
+            raise ServerError(f"Each server needs a port of its own, but they are {listed}.")
+        for variable, (port, purpose) in ports.items():
+            require_free_port(port, purpose=purpose, variable=variable)
+
+    def _prepare_folders(self) -> None:
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        for folder in (self._logs, self._temporary, self._state):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _emulator(self) -> Server:
+        folder = self.configuration.folder
+        environment = _inherited_environment() | {
+            "BIND_HOST": HOST,
+            "MINISTACK_HOST": HOST,
+            "GATEWAY_PORT": str(self.configuration.emulator_port),
+            "MINISTACK_REGION": REGION,
+            "PERSIST_STATE": "1",
+            "S3_PERSIST": "1",
+            "STATE_DIR": str(self._state),
+            "S3_DATA_DIR": str(self._state / "s3"),
+            "TMPDIR": str(self._temporary),
+        }
+        return Server(
+            "emulator of AWS",
+            [
+                folder / "emulator" / "bin" / "python",
+                Path(__file__).parent / "ministack_with_gaps_filled.py",
+            ],
+            ready_url=f"{self.configuration.emulator_url}/_ministack/health",
+            log=self._logs / "emulator.log",
+            environment=environment,
+            folder=folder,
+        )
+
+    def _rekognition(self) -> Server:
+        return Server(
+            "local Rekognition",
+            [
+                *(sys.executable, "-m", "localcloud.rekognition"),
+                *("--host", HOST, "--port", str(self.configuration.rekognition_port)),
+                *("--cache", self.configuration.folder / "models"),
+            ],
+            ready_url=self.configuration.rekognition_url,
+            log=self._logs / "rekognition.log",
+            environment=_inherited_environment() | self.configuration.aws_environment,
+            folder=self.configuration.project,
+        )
+
+    def _photographs(self) -> Server:
+        port = str(self.configuration.photographs_port)
+        return Server(
+            "server of the bundled photographs",
+            [sys.executable, "-m", "http.server", port, "--bind", HOST, "-d", PHOTOGRAPHS],
+            ready_url=self.configuration.photographs_url,
+            log=self._logs / "photographs.log",
+            environment=_inherited_environment(),
+            folder=self.configuration.folder,
+        )
+
+    def _third_party(self) -> Server:
+        database = self.configuration.folder / "third-party.sqlite"
+        return Server(
+            "sample third party",
+            [
+                *(_chalice(), "local", "--no-autoreload"),
+                *("--host", HOST, "--port", str(self.configuration.third_party_port)),
+            ],
+            ready_url=f"{self.configuration.sample_third_party_url}/received",
+            log=self._logs / "third-party.log",
+            environment=_inherited_environment()
+            | {"RECEIVED_DATABASE": str(database), "AWS_DEFAULT_REGION": REGION},
+            folder=self.configuration.project / "examples" / "third_party",
+        )
+
+    def _deploy(self) -> str:
+        configuration = self.configuration
+        environment = _inherited_environment() | configuration.aws_environment
+        environment |= {
+            name: value for name, value in os.environ.items() if name.startswith("PIP_")
+        }
+        environment["AWS_DATA_PATH"] = str(_quick_waiters(configuration.folder / "botocore-data"))
+        variables = {
+            "AWS_ENDPOINT_URL_REKOGNITION": configuration.rekognition_url,
+            "FETCH_ALLOWED_ORIGINS": configuration.allowed_origins,
+            "THIRD_PARTY_URL": configuration.third_party_url,
+        }
+        url = deploy("local", variables, project=configuration.project, environment=environment)
+        # Chalice tells the address that the API would have on AWS; the emulator serves it by path.
+        api_id = re.findall(r"https://([^.]+)\.execute-api\.", url)[0]
+        return f"{configuration.emulator_url}/_aws/execute-api/{api_id}/api"
+
+    def _write_ready_file(self) -> None:
+        configuration = self.configuration
+        ready = {
+            "url": self.url,
+            "token": "",
+            "aws_endpoint_url": configuration.emulator_url,
+            "rekognition_url": configuration.rekognition_url,
+            "third_party_url": configuration.third_party_url,
+        }
+        exports = [
+            f"export {name}={value}" for name, value in configuration.aws_environment.items()
+        ]
+        self._environment_file.write_text("\n".join(exports) + "\n")
+        unfinished = self._ready_file.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(ready, indent=2) + "\n")
+        unfinished.replace(self._ready_file)
+
+
+def tell(line: str) -> None:
+    """Show progress."""
+    print(f"  {line}", flush=True)
+
+
+def _inherited_environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+
+
+def _chalice() -> Path:
+    return Path(sys.executable).with_name("chalice")
+
+
+def _quick_waiters(folder: Path) -> Path:
+    """A botocore data folder in which waiting for a Lambda function polls each second.
+
+    botocore polls each five seconds, which is most of the time that a local deploy would take.
+    """
+    service = Path("lambda", "2015-03-31", "waiters-2.json")
+    waiters = json.loads(Path(botocore.__file__).with_name("data").joinpath(service).read_text())
+    for waiter in waiters["waiters"].values():
+        waiter["delay"] = 1
+    (folder / service).parent.mkdir(parents=True, exist_ok=True)
+    (folder / service).write_text(json.dumps(waiters))
+    return folder

@@ -1,0 +1,140 @@
+"""A local stage of the tests' own: a copy of the project on free ports, run as a person runs it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import requests
+
+PROJECT = Path(__file__).parents[2]
+PARTS = ("app.py", "requirements.txt", "chalicelib", "infra", "localcloud", "examples")
+START_SECONDS = 120
+STOP_SECONDS = 40
+
+Seen = TypeVar("Seen")
+
+
+@dataclass
+class StageProcess:
+    """`python -m localcloud --serve-only` in a folder of its own."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    ready: dict[str, str] = field(default_factory=dict)
+
+    def copy_project(self) -> None:
+        """Copy what is deployed; what was installed once (emulator, models) is shared by links."""
+        self.folder.mkdir(parents=True)
+        ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+        for part in (*PARTS, ".chalice"):
+            source = PROJECT / part
+            if source.is_dir():
+                shutil.copytree(source, self.folder / part, ignore=ignored)
+            else:
+                shutil.copy(source, self.folder / part)
+        own = self.folder / ".localcloud"
+        own.mkdir()
+        for installed in ("emulator", "models"):
+            (own / installed).symlink_to(PROJECT / ".localcloud" / installed)
+        names = ("EMULATOR_PORT", "REKOGNITION_PORT", "PHOTOGRAPHS_PORT", "THIRD_PARTY_PORT")
+        self.environment = dict(zip(names, free_ports(len(names)), strict=True)) | dict(
+            self.environment
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it is ready; a failure shows what it printed."""
+        ready_file = self.folder / ".localcloud" / "ready.json"
+        output = self.folder / "output.txt"
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "localcloud", "--serve-only"],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        process = self.process
+        wait_for(
+            lambda: ready_file.exists() or process.poll() is not None,
+            bool,
+            START_SECONDS,
+            "the local stage",
+        )
+        assert process.poll() is None, output.read_text()
+        self.ready = json.loads(ready_file.read_text())
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+    def log(self, server: str) -> str:
+        """What a server logged."""
+        return (self.folder / ".localcloud" / "logs" / f"{server}.log").read_text()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulator."""
+        return boto3.client(
+            service,
+            endpoint_url=self.ready["aws_endpoint_url"],
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        """A request to the API."""
+        headers = arguments.pop("headers", {})
+        if self.ready["token"]:
+            headers = {"Authorization": f"Bearer {self.ready['token']}"} | headers
+        return requests.request(
+            method, self.ready["url"] + path, headers=headers, timeout=60, **arguments
+        )
+
+    def recognized(self, image_id: str, deadline_seconds: float = 60) -> dict[str, Any]:
+        """The image as soon as it has a result."""
+        return wait_for(
+            lambda: self.request("GET", f"/images/{image_id}").json(),
+            lambda image: image["status"] != "PENDING",
+            deadline_seconds,
+            f"a result of image {image_id}",
+        )
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**kept, **self.environment}
+
+
+def wait_for(
+    look: Callable[[], Seen],
+    is_there: Callable[[Seen], bool],
+    deadline_seconds: float,
+    what: str,
+) -> Seen:
+    """Look again and again until it is there; fail at the deadline with what was seen last."""
+    deadline = time.monotonic() + deadline_seconds
+    while not is_there(seen := look()):
+        assert time.monotonic() < deadline, f"waited {deadline_seconds} s for {what}; saw {seen!r}"
+        time.sleep(0.05)
+    return seen
+
+
+def free_ports(count: int) -> list[str]:
+    """Ports that nobody listened on a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(listening.getsockname()[1]) for listening in sockets]
+    for listening in sockets:
+        listening.close()
+    return ports
