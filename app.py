@@ -11,6 +11,7 @@ from chalice.app import S3Event, SQSEvent
 
 from chalicelib import errors, events, integration_xml, representation, requests_in
 from chalicelib.messages import Message, messages_of
+from chalicelib.model import is_image_id
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 from chalicelib.storage import KEY_PREFIX
@@ -47,7 +48,7 @@ def list_images() -> dict[str, object]:
 @app.route("/images/{image_id}", methods=["GET"])
 def get_image(image_id: str) -> Response:
     """Everything known of an image; as the third party's XML where Accept asks for it."""
-    image = services.catalog.find(image_id)
+    image = services.catalog.find(image_id) if is_image_id(image_id) else None
     if image is None:
         raise errors.ImageNotFound(
             f"There is no image {image_id!r}. GET /images lists the images there are."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-IMAGE_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
+_IMAGE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Status(StrEnum):
@@ -111,3 +111,8 @@ class Image:
     recognized_at: datetime | None = None
     failure: Failure | None = None
     delivery: Delivery | None = None
+
+
+def is_image_id(text: str) -> bool:
+    """Whether a text can be an image's id: 32 hexadecimal digits in lower case."""
+    return _IMAGE_ID.fullmatch(text) is not None

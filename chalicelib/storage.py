@@ -5,7 +5,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib.images import PreparedImage
-from chalicelib.model import IMAGE_ID_PATTERN
+from chalicelib.model import is_image_id
 
 KEY_PREFIX = "images/"
 
@@ -18,7 +18,7 @@ def key_of(image_id: str) -> str:
 def image_id_of(key: str) -> str | None:
     """The image that is stored under a key, or None where the key is not one of ours."""
     image_id = key.removeprefix(KEY_PREFIX)
-    if key.startswith(KEY_PREFIX) and IMAGE_ID_PATTERN.fullmatch(image_id):
+    if key.startswith(KEY_PREFIX) and is_image_id(image_id):
         return image_id
     return None
 

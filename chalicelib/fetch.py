@@ -1,0 +1,87 @@
+"""A stranger's URL to bytes, without becoming the stranger's hand inside our network.
+
+Every hop (the URL itself and each redirect) goes the same way: the URL is parsed once
+(image_urls), its host is resolved and connected to only where every address is public
+(public_addresses), and one GET is read within the limits (bounded_http). No proxy, netrc or
+cookie of the environment takes part: there is a socket, and nothing else.
+"""
+
+from dataclasses import dataclass
+
+from chalicelib.bounded_http import Answer, get
+from chalicelib.deadline import Deadline
+from chalicelib.errors import FetchError, ImageServerError, TooManyRedirects
+from chalicelib.image_urls import ImageUrl, parse_image_url, parse_origin
+from chalicelib.public_addresses import connect
+
+
+@dataclass(frozen=True)
+class FetchLimits:
+    """How far a fetch may go.
+
+    `allowed_origins` are exact origins, as `parse_allowed_origins` gives them, that may be fetched
+    although they are not public, and at their own port. `max_bytes` is of the body, after decoding
+    any content-encoding. `deadline_seconds` is for the whole: names, connections, redirects, body.
+    """
+
+    allowed_origins: frozenset[str] = frozenset()
+    max_bytes: int = 25 * 1024 * 1024
+    deadline_seconds: float = 20.0
+    max_redirects: int = 3
+    ports: frozenset[int] = frozenset({80, 443})
+
+
+@dataclass(frozen=True)
+class FetchedImage:
+    """What a URL gave: its bytes, what its server calls them, and the URL after all redirects.
+
+    Neither the bytes nor `content_type` have been looked at yet.
+    """
+
+    content: bytes
+    content_type: str | None
+    url: str
+
+
+def fetch(url: str, limits: FetchLimits) -> FetchedImage:
+    """Get the body at a URL, within the limits.
+
+    Raises a subclass of `FetchError`: 400 for a URL that may not be fetched, 413 for a body that
+    is too large, 502 for what its server did, 504 where the deadline passed.
+    """
+    deadline = Deadline.after(limits.deadline_seconds)
+    hop = parse_image_url(url)
+    for redirects_left in range(limits.max_redirects, -1, -1):
+        answer = _get(hop, limits, deadline)
+        if answer.location is None:
+            return FetchedImage(answer.body, answer.content_type, hop.text)
+        if redirects_left:
+            hop = _redirected(hop, answer.location)
+    raise TooManyRedirects(
+        f"The URL redirects more than {limits.max_redirects} times. Send the address of the image "
+        "itself."
+    )
+
+
+def parse_allowed_origins(text: str) -> frozenset[str]:
+    """The origins in a list such as `http://10.0.0.5:8900, https://images.example`.
+
+    Raises ValueError for an entry that is not exactly an http or https origin.
+    """
+    return frozenset(parse_origin(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> Answer:
+    with connect(
+        url, limits.ports, allowed=url.origin in limits.allowed_origins, deadline=deadline
+    ) as connection:
+        return get(connection, url, limits.max_bytes, deadline)
+
+
+def _redirected(hop: ImageUrl, location: str) -> ImageUrl:
+    try:
+        return parse_image_url(hop.join(location))
+    except FetchError as error:
+        raise type(error)(f"{hop.origin} redirects to a URL that is refused. {error}") from error
+    except ValueError as error:
+        raise ImageServerError(f"{hop.origin} redirects to something that is no URL.") from error

@@ -1,0 +1,88 @@
+"""What a file is, told from its bytes alone: never from its name or from what its sender says."""
+
+import io
+import re
+import zipfile
+
+from chalicelib.errors import ImageHidesAnotherFile, ImageKindNotSupported, NotAnImage
+
+# The kinds that are taken, and the first bytes of each.
+_TAKEN = (
+    ("JPEG", re.compile(rb"\xff\xd8\xff")),
+    ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("GIF", re.compile(rb"GIF8[79]a")),
+    ("WEBP", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+    ("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("HEIC", re.compile(rb"....ftyp(hei[cxms]|hev[cxms])", re.DOTALL)),
+    # mif1 and msf1 leave the codec open; the brands that follow tell it.
+    ("AVIF", re.compile(rb"....ftypm[is]f1....(?:....){0,16}?avi[fs]", re.DOTALL)),
+    ("HEIC", re.compile(rb"....ftypm[is]f1", re.DOTALL)),
+    ("TIFF", re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")),
+    ("BMP", re.compile(rb"BM.{8}", re.DOTALL)),
+)
+
+_KNOWN_BUT_NOT_TAKEN = (
+    ("an SVG drawing", re.compile(rb"\s*(<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE svg[^>]*>|\s)*<svg\b",
+                                  re.DOTALL | re.IGNORECASE)),
+    ("a PDF document", re.compile(rb"\s*%PDF-")),
+    ("a PostScript document", re.compile(rb"%!PS")),
+    ("a JPEG XL image", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")),
+    ("a JPEG 2000 image", re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51")),
+    ("a Photoshop document", re.compile(rb"8BPS")),
+    ("an icon", re.compile(rb"\0\0[\1\2]\0")),
+    ("a video", re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL)),
+)  # fmt: skip
+
+_WEB_PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b",
+                       re.DOTALL | re.IGNORECASE)  # fmt: skip
+
+# Long enough not to occur in compressed pixels by chance.
+_MARKUP_OR_SCRIPT = re.compile(rb"<!doctype html|<html>|<html |<script|<\?php\s", re.IGNORECASE)
+
+_LOOKED_AT_BYTES = 4096
+
+
+def kind_of(content: bytes) -> str:
+    """JPEG, PNG, GIF, WEBP, AVIF, HEIC, TIFF or BMP.
+
+    Raises NotAnImage, ImageKindNotSupported or, for a file that is also of another kind,
+    ImageHidesAnotherFile.
+    """
+    start = content[:_LOOKED_AT_BYTES]
+    for kind, signature in _TAKEN:
+        if signature.match(start):
+            _check_for_another_file(content, kind)
+            return kind
+    for description, signature in _KNOWN_BUT_NOT_TAKEN:
+        if signature.match(start):
+            raise ImageKindNotSupported(
+                f"The file is {description}. Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP "
+                "image."
+            )
+    if not content:
+        raise NotAnImage("The file is empty. Send an image of at least 80 x 80 pixels.")
+    if _WEB_PAGE.match(start):
+        raise NotAnImage(
+            "The file is a web page. Send the address of the image itself, not of the page that "
+            "shows it."
+        )
+    raise NotAnImage(
+        f"The file, {len(content)} bytes, does not begin like any kind of image. Send a JPEG, PNG, "
+        "WebP, AVIF, HEIC, GIF, TIFF or BMP image."
+    )
+
+
+def _check_for_another_file(content: bytes, kind: str) -> None:
+    # Images go back out to browsers; what another program would run must not travel in one.
+    hidden = None
+    if b"%PDF-" in content[:1024]:  # where PDF readers look for it
+        hidden = "a PDF document"
+    elif zipfile.is_zipfile(io.BytesIO(content)):
+        hidden = "a ZIP archive"
+    elif _MARKUP_OR_SCRIPT.search(content):
+        hidden = "a web page or a script"
+    if hidden:
+        raise ImageHidesAnotherFile(
+            f"The file is a {kind} image and {hidden} at once. Save the image again with an image "
+            "editor, and send that."
+        )

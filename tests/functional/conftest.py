@@ -1,0 +1,114 @@
+"""The app as Lambda would load it, with every AWS call answered by a botocore Stubber."""
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from chalice.test import Client
+
+PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
+
+BUCKET, TABLE = "images-bucket", "catalog-table"
+RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
+INTEGRATION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/integration"
+RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
+
+
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Serves the bundled photographs without a word."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+class ThirdPartyRequests(SimpleHTTPRequestHandler):
+    """Takes every POST and remembers it on the server."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.received.append((dict(self.headers), body))  # type: ignore[attr-defined]
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+def _serve(handler: Any) -> ThreadingHTTPServer:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def _url(server: ThreadingHTTPServer) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Iterator[str]:
+    """The URL of a server of the bundled photographs."""
+    server = _serve(partial(QuietFiles, directory=str(PHOTOGRAPHS)))
+    yield _url(server)
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def third_party() -> Iterator[ThreadingHTTPServer]:
+    """A third party that remembers what it got in `received`."""
+    server = _serve(ThirdPartyRequests)
+    server.received = []  # type: ignore[attr-defined]
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
+    """The app, loaded in the environment that a stage gives it."""
+    os.environ.update(
+        {
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "IMAGES_BUCKET_NAME": BUCKET,
+            "CATALOG_TABLE_NAME": TABLE,
+            "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
+            "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
+            "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
+            "THIRD_PARTY_URL": f"{_url(third_party)}/results",
+            "FETCH_ALLOWED_ORIGINS": photographs,
+        }
+    )
+    import app
+
+    return app.app
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[Client]:
+    """Calls the routes and the functions of the app."""
+    with Client(app) as client:
+        yield client
+
+
+@pytest.fixture
+def aws(app: Any) -> Iterator[dict[str, Stubber]]:
+    """A Stubber for each service; every call must have been announced, and must have come."""
+    from chalicelib.clients import client as aws_client
+
+    stubbers = {
+        service: Stubber(aws_client(service))
+        for service in ("s3", "dynamodb", "rekognition", "sns", "sqs")
+    }
+    for stubber in stubbers.values():
+        stubber.activate()
+    yield stubbers
+    for stubber in stubbers.values():
+        stubber.deactivate()
+    for stubber in stubbers.values():
+        stubber.assert_no_pending_responses()

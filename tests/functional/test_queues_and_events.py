@@ -1,0 +1,261 @@
+import json
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+from chalice.test import Client
+
+from chalicelib import catalog_items as items
+from chalicelib.messages import BatchUnfinished
+from tests.functional.conftest import BUCKET, INTEGRATION_QUEUE, RECOGNITION_QUEUE, TABLE
+
+Aws = dict[str, Stubber]
+IMAGE_ID = "0123456789abcdef0123456789abcdef"
+IMAGE_ITEM = items.to_item(
+    {
+        "pk": f"IMAGE#{IMAGE_ID}",
+        "sk": "IMAGE",
+        "status": "PENDING",
+        "created_at": "2026-11-23T01:02:03.000000Z",
+        "revision": 3,
+    }
+)
+RECOGNIZED_ITEM = IMAGE_ITEM | items.to_item(
+    {
+        "status": "RECOGNIZED",
+        "recognized_at": "2026-11-23T01:02:04.000000Z",
+        "labels": [
+            {
+                "name": "Cat",
+                "confidence": 98.5,
+                "parents": ["Animal"],
+                "aliases": [],
+                "categories": [],
+                "instances": [],
+            }
+        ],
+    }
+)
+LABEL = {
+    "Name": "Cat",
+    "Confidence": 98.5,
+    "Parents": [{"Name": "Animal"}],
+    "Aliases": [{"Name": "Kitty"}],
+    "Categories": [{"Name": "Animals and Pets"}],
+    "Instances": [
+        {
+            "Confidence": 97.0,
+            "BoundingBox": {"Left": 0.1, "Top": 0.2, "Width": 0.3, "Height": 0.4},
+        }
+    ],
+}
+
+
+def sqs_event(*bodies: Any, receive_count: int = 1) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"id-{number}",
+                "receiptHandle": f"receipt-{number}",
+                "body": body if isinstance(body, str) else json.dumps(body),
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def s3_event(key: str) -> dict[str, Any]:
+    return {"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]}
+
+
+def expect_claim(aws: Aws) -> None:
+    aws["dynamodb"].add_response(
+        "update_item",
+        {"Attributes": IMAGE_ITEM},
+        {
+            "TableName": TABLE,
+            "Key": items.image_key(IMAGE_ID),
+            "UpdateExpression": ANY,
+            "ConditionExpression": ANY,
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": ANY,
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+
+
+def expect_detect_labels(aws: Aws) -> None:
+    aws["rekognition"].add_response(
+        "detect_labels",
+        {"Labels": [LABEL], "LabelModelVersion": "3.0"},
+        {
+            "Image": {"S3Object": {"Bucket": BUCKET, "Name": f"images/{IMAGE_ID}"}},
+            "MaxLabels": 10,
+            "MinConfidence": 70.0,
+        },
+    )
+
+
+def expect_result_told(aws: Aws, status: str) -> None:
+    aws["sns"].add_response(
+        "publish",
+        {"MessageId": "1"},
+        {"TopicArn": ANY, "Message": ANY, "MessageAttributes": ANY},
+    )
+
+
+def test_a_stored_image_is_recognized_written_in_one_transaction_and_told(
+    client: Client, aws: Aws
+) -> None:
+    expect_claim(aws)
+    expect_detect_labels(aws)
+    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
+    expect_result_told(aws, "RECOGNIZED")
+    client.lambda_.invoke("recognize_images", sqs_event(s3_event(f"images/{IMAGE_ID}")))
+
+
+def test_what_is_not_ours_stops_nothing_and_stays_for_the_dead_letter_queue(
+    client: Client, aws: Aws
+) -> None:
+    expect_claim(aws)
+    expect_detect_labels(aws)
+    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
+    expect_result_told(aws, "RECOGNIZED")
+    aws["sqs"].add_response(
+        "change_message_visibility",
+        {},
+        {"QueueUrl": RECOGNITION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": 20},
+    )
+    aws["sqs"].add_response(
+        "delete_message_batch",
+        {"Successful": [], "Failed": []},
+        {
+            "QueueUrl": RECOGNITION_QUEUE,
+            "Entries": [
+                {"Id": "0", "ReceiptHandle": "receipt-1"},
+                {"Id": "1", "ReceiptHandle": "receipt-2"},
+                {"Id": "2", "ReceiptHandle": "receipt-3"},
+            ],
+        },
+    )
+    event = sqs_event(
+        "not ours",
+        {"Event": "s3:TestEvent"},
+        s3_event("images/caf%C3%A9+au+lait.jpg"),
+        s3_event(f"images/{IMAGE_ID}"),
+    )
+    with pytest.raises(BatchUnfinished):
+        client.lambda_.invoke("recognize_images", event)
+
+
+def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
+    client: Client, aws: Aws
+) -> None:
+    expect_claim(aws)
+    aws["rekognition"].add_client_error("detect_labels", "AccessDeniedException", "No.")
+    aws["dynamodb"].add_response(
+        "update_item",
+        {"Attributes": IMAGE_ITEM},
+        {
+            "TableName": TABLE,
+            "Key": items.image_key(IMAGE_ID),
+            "UpdateExpression": "REMOVE claimed_until ADD revision :one",
+            "ConditionExpression": "claimed_until = :token",
+            "ExpressionAttributeValues": ANY,
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+    aws["sqs"].add_response("change_message_visibility", {}, None)
+    event = sqs_event(s3_event(f"images/{IMAGE_ID}"))
+    aws["sqs"].add_response("delete_message_batch", {"Successful": [], "Failed": []}, None)
+    with pytest.raises(BatchUnfinished):
+        client.lambda_.invoke(
+            "recognize_images",
+            {"Records": event["Records"] + sqs_event({"Event": "s3:TestEvent"})["Records"]},
+        )
+
+
+def test_a_result_is_delivered_as_xml_and_noted(
+    client: Client, aws: Aws, third_party: ThreadingHTTPServer
+) -> None:
+    aws["dynamodb"].add_response(
+        "get_item",
+        {"Item": RECOGNIZED_ITEM},
+        {"TableName": TABLE, "Key": items.image_key(IMAGE_ID), "ConsistentRead": True},
+    )
+    aws["dynamodb"].add_response("update_item", {"Attributes": RECOGNIZED_ITEM}, None)
+    event = {"id": "msg_7", "data": {"image_id": IMAGE_ID}}
+    client.lambda_.invoke("deliver_results", sqs_event(event))
+    headers, body = third_party.received[-1]  # type: ignore[attr-defined]
+    assert headers["content-type"] == "application/xml"
+    assert headers["webhook-id"] == "msg_7"
+    assert b"<Name>Cat</Name>" in body
+
+
+def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_queue(
+    client: Client, aws: Aws
+) -> None:
+    aws["sqs"].add_response(
+        "change_message_visibility",
+        {},
+        {"QueueUrl": INTEGRATION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": 20},
+    )
+    with pytest.raises(BatchUnfinished):
+        client.lambda_.invoke("deliver_results", sqs_event("{}"))
+
+
+def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
+    aws["dynamodb"].add_response(
+        "query",
+        {
+            "Items": [
+                items.to_item({"sk": "IMAGE", "revision": 3}),
+                items.to_item({"sk": "LABEL#cat"}),
+            ]
+        },
+        {
+            "TableName": TABLE,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": f"IMAGE#{IMAGE_ID}"}},
+            "ProjectionExpression": "sk, revision",
+            "ConsistentRead": True,
+        },
+    )
+    aws["s3"].add_client_error(
+        "head_object",
+        "404",
+        http_status_code=404,
+        expected_params={"Bucket": BUCKET, "Key": f"images/{IMAGE_ID}"},
+    )
+    key = {"pk": f"IMAGE#{IMAGE_ID}"}
+    aws["dynamodb"].add_response(
+        "transact_write_items",
+        {},
+        {
+            "TransactItems": [
+                {
+                    "Delete": {
+                        "TableName": TABLE,
+                        "Key": items.to_item(key | {"sk": "IMAGE"}),
+                        "ConditionExpression": "revision = :revision",
+                        "ExpressionAttributeValues": {":revision": {"N": "3"}},
+                    }
+                },
+                {
+                    "Delete": {
+                        "TableName": TABLE,
+                        "Key": items.to_item(key | {"sk": "LABEL#cat"}),
+                    }
+                },
+            ]
+        },
+    )
+    client.lambda_.invoke("forget_removed_image", s3_event(f"images/{IMAGE_ID}"))
+
+
+def test_a_removed_object_that_is_not_ours_is_left_alone(client: Client, aws: Aws) -> None:
+    client.lambda_.invoke("forget_removed_image", s3_event("images/caf%C3%A9+au+lait.jpg"))

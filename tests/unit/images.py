@@ -1,0 +1,47 @@
+"""Images as the unit tests use them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.model import (
+    BoundingBox,
+    Content,
+    Delivery,
+    DeliveryStatus,
+    Image,
+    Instance,
+    Label,
+    Status,
+)
+
+IMAGE_ID = "0123456789abcdef0123456789abcdef"
+CREATED_AT = datetime(2026, 11, 23, 1, 2, 3, 456789, tzinfo=UTC)
+
+CAT = Label(
+    name="Cat",
+    confidence=98.25,
+    parents=("Animal", "Mammal", "Pet"),
+    aliases=("Kitty",),
+    categories=("Animals and Pets",),
+    instances=(Instance(97.5, BoundingBox(left=0.1, top=0.2, width=0.5, height=0.25)),),
+)
+CUP = Label(name="Coffee Cup", confidence=71.0)
+
+RECOGNIZED = Image(
+    id=IMAGE_ID,
+    status=Status.RECOGNIZED,
+    created_at=CREATED_AT,
+    sources=("https://example.com/cat.jpg",),
+    content=Content("image/jpeg", width=640, height=480, bytes=12345),
+    labels=(CAT, CUP),
+    model_version="3.0",
+    recognized_at=CREATED_AT,
+    delivery=Delivery(DeliveryStatus.DELIVERED, tries=2, last_tried_at=CREATED_AT),
+)
+PENDING = Image(id=IMAGE_ID, status=Status.PENDING, created_at=CREATED_AT)
+
+
+def recognized(**changes: Any) -> Image:
+    """The recognized image, changed."""
+    return replace(RECOGNIZED, **changes)

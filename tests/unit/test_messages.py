@@ -1,0 +1,87 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chalicelib.messages import BatchUnfinished, Message, Queue, messages_of
+
+
+class FakeSqs:
+    """Remembers what was deleted and what was postponed."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.postponed: dict[str, int] = {}
+
+    def delete_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> None:  # noqa: N803 - boto3's names
+        assert len(Entries) <= 10
+        self.deleted += [entry["ReceiptHandle"] for entry in Entries]
+
+    def change_message_visibility(
+        self,
+        QueueUrl: str,  # noqa: N803 - boto3's names
+        ReceiptHandle: str,  # noqa: N803
+        VisibilityTimeout: int,  # noqa: N803
+    ) -> None:
+        self.postponed[ReceiptHandle] = VisibilityTimeout
+
+
+def message(number: int, receive_count: int = 1) -> Message:
+    return Message(f"id-{number}", f"body-{number}", f"receipt-{number}", receive_count)
+
+
+def fail_on(*bodies: str) -> Any:
+    def work(message: Message) -> None:
+        if message.body in bodies:
+            raise ValueError(message.body)
+
+    return work
+
+
+def test_a_batch_without_failures_is_left_to_lambda_to_delete() -> None:
+    sqs = FakeSqs()
+    Queue(sqs, "url", 5).work_through([message(1), message(2)], fail_on())
+    assert sqs.deleted == []
+
+
+def test_every_message_is_worked_on_and_only_the_failed_ones_stay() -> None:
+    sqs = FakeSqs()
+    batch = [message(number) for number in range(10)]
+    with pytest.raises(BatchUnfinished, match="2 of 10"):
+        Queue(sqs, "url", 5).work_through(batch, fail_on("body-0", "body-7"))
+    assert sorted(sqs.deleted) == [f"receipt-{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9)]
+    assert set(sqs.postponed) == {"receipt-0", "receipt-7"}
+
+
+def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
+    pauses = []
+    for receive_count in range(1, 9):
+        sqs = FakeSqs()
+        with pytest.raises(BatchUnfinished):
+            Queue(sqs, "url", 100).work_through([message(1, receive_count)], fail_on("body-1"))
+        pauses.append(sqs.postponed["receipt-1"])
+    assert pauses == [20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_queue() -> None:
+    sqs = FakeSqs()
+    last = message(1, receive_count=5)
+    queue = Queue(sqs, "url", max_receives=5)
+    assert queue.is_last_receive(last)
+    with pytest.raises(BatchUnfinished):
+        queue.work_through([last], fail_on("body-1"))
+    assert sqs.postponed == {}
+
+
+def test_messages_are_read_from_lambdas_event() -> None:
+    event = {
+        "Records": [
+            {
+                "messageId": "m",
+                "body": "b",
+                "receiptHandle": "r",
+                "attributes": {"ApproximateReceiveCount": "3"},
+            }
+        ]
+    }
+    assert list(messages_of(event)) == [Message("m", "b", "r", 3)]

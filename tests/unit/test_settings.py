@@ -1,0 +1,57 @@
+from typing import Any
+
+import pytest
+
+from chalicelib.settings import Settings, SettingsError
+
+REQUIRED = {
+    "IMAGES_BUCKET_NAME": "bucket",
+    "CATALOG_TABLE_NAME": "table",
+    "RECOGNITION_QUEUE_URL": "https://sqs.example.com/1/recognition",
+    "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
+    "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
+    "THIRD_PARTY_URL": "https://third.example.com/results",
+}
+
+
+def test_what_is_not_said_has_rekognitions_workshop_defaults() -> None:
+    settings = Settings.from_environment(REQUIRED)
+    assert (settings.max_labels, settings.min_confidence) == (10, 70)
+    assert settings.recognition_queue_name == "recognition"
+    assert settings.integration_queue_name == "integration"
+    assert settings.fetch_limits.allowed_origins == frozenset()
+
+
+def test_one_error_names_all_that_is_missing() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({})
+    assert all(name in str(caught.value) for name in REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_LABELS", "0"),
+        ("MAX_LABELS", "100"),
+        ("MAX_LABELS", "ten"),
+        ("MIN_CONFIDENCE", "101"),
+        ("MIN_CONFIDENCE", "nan"),
+        ("FETCH_MAX_BYTES", "1.5"),
+        ("FETCH_DEADLINE_SECONDS", "60"),
+        ("FETCH_ALLOWED_ORIGINS", "http://127.0.0.1:8900/path"),
+        ("THIRD_PARTY_URL", "ftp://example.com"),
+        ("RECOGNITION_QUEUE_URL", "recognition"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_bad_value_is_named_and_shown(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({**REQUIRED, name: value})
+    assert name in str(caught.value)
+    assert value in str(caught.value)
+
+
+def test_all_bad_values_are_named_at_once() -> None:
+    bad: dict[str, Any] = {"MAX_LABELS": "0", "LOG_LEVEL": "LOUD"}
+    with pytest.raises(SettingsError, match=r"MAX_LABELS.*LOG_LEVEL"):
+        Settings.from_environment({**REQUIRED, **bad})
