@@ -4,12 +4,20 @@ POST /images -> S3 -> (SNS, SQS) -> Rekognition -> DynamoDB -> (SNS, SQS) -> XML
 What each trigger does is in chalicelib; here is only what sets it off.
 """
 
-import logging
+from collections.abc import Callable
+from typing import Any
 
-from chalice import BadRequestError, Chalice, Response
-from chalice.app import S3Event, SQSEvent
+from chalice import AuthResponse, BadRequestError, Chalice, Response
+from chalice.app import AuthRequest, S3Event, SQSEvent
 
-from chalicelib import errors, events, integration_xml, representation, requests_in
+from chalicelib import (
+    errors,
+    events,
+    integration_xml,
+    observability,
+    representation,
+    requests_in,
+)
 from chalicelib.messages import Message, messages_of
 from chalicelib.model import is_image_id
 from chalicelib.services import Services
@@ -19,12 +27,30 @@ from chalicelib.storage import KEY_PREFIX
 settings = Settings.from_environment()
 services = Services(settings)
 
-app = Chalice(app_name="image-recognition")
-app.log.setLevel(settings.log_level)
-logging.getLogger("chalicelib").setLevel(settings.log_level)
+app = Chalice(app_name="image-recognition", configure_logs=False)
+observability.configure_logging(settings.log_level, app.log)
 
 
-@app.route("/images", methods=["POST"])
+@app.middleware("all")
+def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """Around every trigger: logs and metrics."""
+    return observability.observe(event, get_response)
+
+
+@app.authorizer(ttl_seconds=60)
+def authorize(request: AuthRequest) -> AuthResponse:
+    """Whoever sends a known token may call every route."""
+    name = services.tokens.name_of(request.token)
+    return AuthResponse(routes=["*"] if name else [], principal_id=name or "nobody")
+
+
+@app.route("/health", methods=["GET"])
+def tell_health() -> dict[str, str]:
+    """The functions are deployed and their settings are complete; open to everybody."""
+    return {"status": "ok"}
+
+
+@app.route("/images", methods=["POST"], authorizer=authorize)
 def create_image() -> Response:
     """Take in the picture at a URL: 202 with the new image, 200 with one that is known."""
     accepted = services.intake.accept(requests_in.image_url(_json_body()))
@@ -35,7 +61,7 @@ def create_image() -> Response:
     )
 
 
-@app.route("/images", methods=["GET"])
+@app.route("/images", methods=["GET"], authorizer=authorize)
 def list_images() -> dict[str, object]:
     """A page of images: newest first, or best first under a label."""
     page = services.catalog_pages.page(requests_in.page_request(app.current_request.query_params))
@@ -45,7 +71,7 @@ def list_images() -> dict[str, object]:
     }
 
 
-@app.route("/images/{image_id}", methods=["GET"])
+@app.route("/images/{image_id}", methods=["GET"], authorizer=authorize)
 def get_image(image_id: str) -> Response:
     """Everything known of an image; as the third party's XML where Accept asks for it."""
     image = services.catalog.find(image_id) if is_image_id(image_id) else None

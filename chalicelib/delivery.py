@@ -7,6 +7,7 @@ from chalicelib import integration_xml
 from chalicelib.catalog import Catalog
 from chalicelib.events import ResultEvent
 from chalicelib.model import Delivery, DeliveryStatus
+from chalicelib.observability import about_image, count, timed
 from chalicelib.third_party import Outcome, ThirdParty
 
 logger = logging.getLogger(__name__)
@@ -29,14 +30,20 @@ class ResultDelivery:
         Raises DeliveryFailed while there is a try left or the message belongs into the
         dead-letter queue. The third party keeps the webhook-id to know a repetition.
         """
+        with about_image(event.image_id):
+            self._deliver(event, last_try=last_try)
+
+    def _deliver(self, event: ResultEvent, *, last_try: bool) -> None:
         image = self._catalog.find(event.image_id)
         if image is None:
-            logger.info("Image %s was removed before its result was delivered", event.image_id)
+            logger.info("Removed before its result was delivered")
             return
         before = image.delivery
         if before is not None and before.status is DeliveryStatus.DELIVERED:
             return
-        answer = self._third_party.post(integration_xml.document(image), webhook_id=event.id)
+        document = integration_xml.document(image)
+        with timed("DeliverySeconds"):
+            answer = self._third_party.post(document, webhook_id=event.id)
         gives_up = answer.outcome is Outcome.REFUSED or last_try
         delivery = Delivery(
             status=(
@@ -51,5 +58,11 @@ class ResultDelivery:
             reason=answer.reason,
         )
         self._catalog.record_delivery(image.id, delivery)
+        if delivery.status is DeliveryStatus.DELIVERED:
+            count("ResultsDelivered")
+            logger.info("Delivered at try %d", delivery.tries)
+        elif delivery.status is DeliveryStatus.FAILED:
+            count("DeliveriesFailed")
+            logger.warning("Not delivered, at try %d: %s", delivery.tries, delivery.reason)
         if answer.outcome is Outcome.TRY_AGAIN:
             raise DeliveryFailed(f"Image {image.id}, try {delivery.tries}: {answer.reason}")

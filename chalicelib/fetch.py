@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chalicelib.bounded_http import Answer, get
 from chalicelib.deadline import Deadline
-from chalicelib.errors import FetchError, ImageServerError, TooManyRedirects
+from chalicelib.errors import FetchError, TooManyRedirects
 from chalicelib.image_urls import ImageUrl, parse_image_url, parse_origin
 from chalicelib.public_addresses import connect
 
@@ -50,13 +50,18 @@ def fetch(url: str, limits: FetchLimits) -> FetchedImage:
     is too large, 502 for what its server did, 504 where the deadline passed.
     """
     deadline = Deadline.after(limits.deadline_seconds)
-    hop = parse_image_url(url)
-    for redirects_left in range(limits.max_redirects, -1, -1):
-        answer = _get(hop, limits, deadline)
+    hop, came_from = url, None
+    for _ in range(limits.max_redirects + 1):
+        try:
+            image_url = parse_image_url(hop)
+            answer = _get(image_url, limits, deadline)
+        except FetchError as error:
+            if came_from is None:
+                raise
+            raise type(error)(f"{came_from} redirects to another URL. {error}") from error
         if answer.location is None:
-            return FetchedImage(answer.body, answer.content_type, hop.text)
-        if redirects_left:
-            hop = _redirected(hop, answer.location)
+            return FetchedImage(answer.body, answer.content_type, image_url.text)
+        hop, came_from = image_url.join(answer.location), image_url.origin
     raise TooManyRedirects(
         f"The URL redirects more than {limits.max_redirects} times. Send the address of the image "
         "itself."
@@ -76,12 +81,3 @@ def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> Answer:
         url, limits.ports, allowed=url.origin in limits.allowed_origins, deadline=deadline
     ) as connection:
         return get(connection, url, limits.max_bytes, deadline)
-
-
-def _redirected(hop: ImageUrl, location: str) -> ImageUrl:
-    try:
-        return parse_image_url(hop.join(location))
-    except FetchError as error:
-        raise type(error)(f"{hop.origin} redirects to a URL that is refused. {error}") from error
-    except ValueError as error:
-        raise ImageServerError(f"{hop.origin} redirects to something that is no URL.") from error

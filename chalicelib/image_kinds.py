@@ -13,10 +13,11 @@ _TAKEN = (
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("WEBP", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("AVIF", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
-    ("HEIC", re.compile(rb"....ftyp(hei[cxms]|hev[cxms])", re.DOTALL)),
-    # mif1 and msf1 leave the codec open; the brands that follow tell it.
-    ("AVIF", re.compile(rb"....ftypm[is]f1....(?:....){0,16}?avi[fs]", re.DOTALL)),
-    ("HEIC", re.compile(rb"....ftypm[is]f1", re.DOTALL)),
+    # Pictures, not the sequences (hevc, msf1) of the same family.
+    ("HEIC", re.compile(rb"....ftyphei[cxms]", re.DOTALL)),
+    # mif1 leaves the codec open; the brands that follow tell it.
+    ("AVIF", re.compile(rb"....ftypmif1....(?:....){0,16}?avi[fs]", re.DOTALL)),
+    ("HEIC", re.compile(rb"....ftypmif1", re.DOTALL)),
     ("TIFF", re.compile(rb"II\*\0|MM\0\*|II\+\0|MM\0\+")),
     ("BMP", re.compile(rb"BM.{8}", re.DOTALL)),
 )

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from chalicelib.errors import InvalidUrl, UrlHasCredentials, UrlPortNotAllowed, UrlSchemeNotAllowed
+from chalicelib.errors import FetchError, InvalidUrl, UrlHasCredentials, UrlSchemeNotAllowed
 
 # Where nginx, Apache and IIS stop reading a request line.
 LONGEST_URL = 8192
@@ -16,10 +16,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # not by others, so that two readers of one URL would see two hosts in it.
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff\ud800-\udfff]")
 
+# After the scheme and "//": an IPv6 address in brackets or anything else without them, and a port.
+_AUTHORITY = re.compile(
+    r"(\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\[\]:%]+))(:(?P<port>[0-9]{0,5}))?"
+)
+
 # What the operating system's resolver would take for an IPv4 address although it is not written
 # as four decimal numbers: 0x7f.1, 017700000001, 2130706433, 127.1 (WHATWG: "ends in a number").
 _ENDS_IN_A_NUMBER = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
 
+# Labels of at most 63 characters, 253 together (RFC 1035); underscores are no one's rule but exist.
 _HOST_NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
 
 
@@ -50,7 +56,10 @@ class ImageUrl:
 
     def join(self, location: str) -> str:
         """The URL that a Location header means, seen from here."""
-        return urljoin(self.text, location)
+        try:
+            return urljoin(self.text, location)
+        except ValueError as error:
+            raise InvalidUrl(f"{self.origin} redirects to what is not a URL.") from error
 
 
 def parse_image_url(text: str) -> ImageUrl:
@@ -65,26 +74,23 @@ def parse_image_url(text: str) -> ImageUrl:
         )
     try:
         split = urlsplit(text)
-        port = split.port
     except ValueError as error:
         raise InvalidUrl(f"The URL cannot be read: {error}.") from error
-    scheme = split.scheme
-    if scheme not in _DEFAULT_PORTS:
+    if split.scheme not in _DEFAULT_PORTS:
         raise UrlSchemeNotAllowed(
-            f"The URL's scheme is {scheme[:20]!r}; only http and https are fetched."
+            f"The URL's scheme is {split.scheme[:20]!r}; only http and https are fetched."
         )
     if "@" in split.netloc:
         raise UrlHasCredentials(
             "The URL has a user name or password before its host. Take it out: URLs are stored "
             "and shown. An address that is signed in its query works."
         )
-    if port == 0:
-        raise UrlPortNotAllowed("The URL's port is 0, which is no port.")
+    host, port = _host_and_port(split.netloc)
     return ImageUrl(
         text=text,
-        scheme=scheme,
-        host=_host(split),
-        port=port or _DEFAULT_PORTS[scheme],
+        scheme=split.scheme,
+        host=host,
+        port=_DEFAULT_PORTS[split.scheme] if port is None else port,
         request_target=_request_target(split),
     )
 
@@ -96,7 +102,7 @@ def parse_origin(text: str) -> str:
     """
     try:
         url = parse_image_url(text)
-    except (InvalidUrl, UrlSchemeNotAllowed, UrlHasCredentials, UrlPortNotAllowed) as error:
+    except FetchError as error:
         raise ValueError(f"an origin cannot be read: {error}") from error
     if url.request_target != "/" or "?" in text or "#" in text:
         raise ValueError(
@@ -105,22 +111,27 @@ def parse_origin(text: str) -> str:
     return url.origin
 
 
-def _host(split: SplitResult) -> str:
-    written = split.hostname or ""
+def _host_and_port(netloc: str) -> tuple[str, int | None]:
+    authority = _AUTHORITY.fullmatch(netloc)
+    if not authority:
+        raise InvalidUrl(f"The URL's host {netloc[:253]!r} cannot be read.")
+    port = int(authority["port"]) if authority["port"] else None
+    if port is not None and not 1 <= port <= 65535:
+        raise InvalidUrl(f"The URL's port is {port}; ports go from 1 to 65535.")
     try:
-        if written.startswith("[") or ":" in written:
-            return str(ipaddress.IPv6Address(written))
-        host = _ascii_host(written).removesuffix(".")
+        if authority["ipv6"]:
+            return str(ipaddress.IPv6Address(authority["ipv6"])), port
+        host = _ascii_host(authority["host"]).removesuffix(".")
         if _ENDS_IN_A_NUMBER.search(host):
-            return str(ipaddress.IPv4Address(host))
+            return str(ipaddress.IPv4Address(host)), port
     except ValueError as error:
         raise InvalidUrl(
-            f"The URL's host {written[:253]!r} is neither a name nor an address. Write an IPv4 "
+            f"The URL's host {netloc[:253]!r} is neither a name nor an address. Write an IPv4 "
             "address as four decimal numbers, an IPv6 address in brackets."
         ) from error
     if not _HOST_NAME.fullmatch(host):
-        raise InvalidUrl(f"The URL's host {written[:253]!r} is no host name.")
-    return host
+        raise InvalidUrl(f"The URL's host {netloc[:253]!r} is not a host name.")
+    return host, port
 
 
 def _ascii_host(written: str) -> str:

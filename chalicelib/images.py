@@ -10,14 +10,13 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chalicelib.image_decoding import decode, is_upright_and_plain, upright_on_white
+from chalicelib.image_decoding import decode
 from chalicelib.image_kinds import kind_of
+from chalicelib.kept_as_is import MAX_STORED_BYTES, can_be_kept_as_is
+from chalicelib.redrawing import redraw
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-# 15 MB in the stricter reading.
-MAX_STORED_BYTES = 15_000_000
 
 # Compressing larger images as PNG takes seconds, and a photograph of that size never wins.
 _MOST_PIXELS_FOR_PNG = 4_000_000
@@ -49,11 +48,10 @@ def prepare(content: bytes) -> PreparedImage:
     """
     kind = kind_of(content)
     image = decode(content, kind)
-    if len(content) <= MAX_STORED_BYTES and is_upright_and_plain(image, content, kind):
+    if can_be_kept_as_is(image, content, kind):
         stored, content_type, size = content, f"image/{kind.lower()}", image.size
     else:
-        image = upright_on_white(image)
-        stored, content_type, size = _encoded(image, kind)
+        stored, content_type, size = _encoded(redraw(image), kind)
     return PreparedImage(
         content=stored,
         content_type=content_type,
@@ -86,5 +84,5 @@ def _jpeg_that_fits(image: "Image") -> tuple[bytes, tuple[int, int]]:
 
 def _written(image: "Image", kind: str, **options: object) -> bytes:
     output = io.BytesIO()
-    image.save(output, kind, **options)
+    image.save(output, kind, icc_profile=image.info.get("icc_profile"), **options)
     return output.getvalue()

@@ -1,6 +1,7 @@
 """The use case: the picture at a URL becomes a stored image."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,10 @@ from chalicelib import images
 from chalicelib.catalog import Catalog
 from chalicelib.fetch import FetchedImage
 from chalicelib.model import Content, Image
+from chalicelib.observability import about_image, count, count_bytes, timed
 from chalicelib.storage import ImageStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,19 @@ class ImageIntake:
 
         The same picture from another URL is the same image, with one more source.
         """
-        fetched = self._fetch(url).content
+        with timed("FetchSeconds"):
+            fetched = self._fetch(url).content
         prepared = images.prepare(fetched)
         image_id = image_id_of_content(fetched)
+        with about_image(image_id):
+            return self._keep(image_id, prepared, url)
+
+    def _keep(self, image_id: str, prepared: images.PreparedImage, url: str) -> Accepted:
         is_new = self._store.put(image_id, prepared)
+        if is_new:
+            count("ImagesStored")
+            count_bytes("BytesStored", len(prepared.content))
+            logger.info("Stored %d x %d pixels", prepared.width, prepared.height)
         content = Content(
             prepared.content_type, prepared.width, prepared.height, len(prepared.content)
         )

@@ -10,7 +10,9 @@ import errno
 import queue
 import socket
 import threading
+from dataclasses import replace
 from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from chalicelib.deadline import Deadline
@@ -65,9 +67,17 @@ def _check_port(url: ImageUrl, ports: frozenset[int]) -> None:
 
 
 def _check_name(host: str) -> None:
-    is_address = ":" in host or host.replace(".", "").isdigit()
-    if not is_address and ("." not in host or f".{host}".endswith(_NAMES_OF_NETWORKS)):
+    if _literal_address(host):
+        return
+    if "." not in host or f".{host}".endswith(_NAMES_OF_NETWORKS):
         raise _not_public(host)
+
+
+def _literal_address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _not_public(host: str) -> AddressNotPublic:
@@ -87,9 +97,6 @@ def _policy(port: int, *, any_address: bool) -> "Policy":
 
 
 def _not_public_addresses() -> "AddressTable":
-    from dataclasses import replace
-    from ipaddress import ip_network
-
     from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Reach
 
     registered = [replace(block, reach=Reach.DENIED) for block in DEFAULT_DENIED.blocks]
@@ -100,19 +107,14 @@ def _not_public_addresses() -> "AddressTable":
 
 
 def _resolve(url: ImageUrl, policy: "Policy", deadline: Deadline) -> "tuple[Address, ...]":
-    from ssrfguard import SSRFGuardError, resolve
+    from ssrfguard import SSRFGuardError, Target, resolve
 
-    def look_up() -> "tuple[Address, ...]":
-        target = policy.check_url(f"{url.origin}/")
-        if (target.host, target.port) != (url.host, url.port):
-            raise _not_public(url.host)
-        return resolve(target, policy=policy)
-
+    target = Target(url.scheme, url.host, url.port, url.host, _literal_address(url.host))
     answers: queue.SimpleQueue[tuple[Address, ...] | Exception] = queue.SimpleQueue()
 
     def look_up_and_tell() -> None:
         try:
-            answers.put(look_up())
+            answers.put(resolve(target, policy=policy))
         except Exception as error:
             answers.put(error)
 
@@ -155,8 +157,15 @@ def _connect(
             raise _not_public(url.host) from error
         except OSError as error:
             failure = error
-    deadline.remaining_seconds()
+    if isinstance(failure, TimeoutError):  # the last attempt had all the time that was left
+        raise deadline.passed() from failure
     raise ImageServerUnreachable(
-        f"No connection to {url.authority} ({errno.errorcode.get(failure.errno or 0, 'silent')}). "
+        f"No connection to {url.authority} ({_name_of(failure)}). "
         "Check the URL, or try again later."
     ) from failure
+
+
+def _name_of(failure: OSError) -> str:
+    # ssrfguard sums the attempts up in an error of its own; the system's error is its cause.
+    cause = failure.__cause__ if isinstance(failure.__cause__, OSError) else failure
+    return errno.errorcode.get(cause.errno or 0, type(cause).__name__)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib.catalog import Catalog, Claim
 from chalicelib.model import Failure, Status
+from chalicelib.observability import about_image, count, timed
 from chalicelib.rekognition import ImageRefused, ObjectUnreadable, Rekognition
 from chalicelib.results import Results
 from chalicelib.storage import ImageStore, key_of
@@ -38,12 +39,19 @@ class ImageRecognition:
         Raises what may pass, so that the message comes again. On the last try that is the image's
         failure as well, and the message goes to the dead-letter queue.
         """
+        with about_image(image_id):
+            self._recognize(image_id, last_try=last_try)
+
+    def _recognize(self, image_id: str, *, last_try: bool) -> None:
         claim = self._catalog.claim(image_id, _now(), LEASE)
         if claim.token is None:
             self._tell_again(claim)
             return
         try:
-            recognition = self._rekognition.detect_labels(self._store.bucket_name, key_of(image_id))
+            with timed("RekognitionSeconds"):
+                recognition = self._rekognition.detect_labels(
+                    self._store.bucket_name, key_of(image_id)
+                )
         except ImageRefused as refusal:
             self._fail(claim, refusal.failure)
         except ObjectUnreadable as error:
@@ -57,6 +65,8 @@ class ImageRecognition:
         else:
             now = _now()
             if self._catalog.record_recognition(claim, recognition, now):
+                count("ImagesRecognized")
+                logger.info("Recognized %d labels", len(recognition.labels))
                 self._results.tell(
                     replace(
                         claim.image,
@@ -66,7 +76,7 @@ class ImageRecognition:
                     )
                 )
             else:
-                logger.info("Image %s was removed while it was recognized", image_id)
+                logger.info("Removed while it was recognized: the result is dropped")
 
     def _tell_again(self, claim: Claim) -> None:
         """A message that came twice: the first may have been cut off before it told the result."""
@@ -83,13 +93,15 @@ class ImageRecognition:
     def _fail(self, claim: Claim, failure: Failure) -> None:
         now = _now()
         if self._catalog.record_failure(claim, failure, now):
+            count("ImagesFailed")
+            logger.warning("Cannot be recognized: %s: %s", failure.code, failure.reason)
             self._results.tell(
                 replace(claim.image, status=Status.FAILED, failure=failure, recognized_at=now)
             )
 
     def _drop(self, claim: Claim) -> None:
         """The object was removed before its arrival was worked on: the claim's item goes too."""
-        logger.info("Image %s is not stored any more", claim.image.id)
+        logger.info("Not stored any more: forgotten")
         self._catalog.forget(self._catalog.snapshot(claim.image.id))
 
 

@@ -4,8 +4,13 @@ S3's events come late, twice and in any order, so what counts is not the event b
 the rows go only if the object is gone, and only if nobody wrote them since that was looked at.
 """
 
+import logging
+
 from chalicelib.catalog import Catalog
+from chalicelib.observability import about_image
 from chalicelib.storage import ImageStore
+
+logger = logging.getLogger(__name__)
 
 _LOOKS = 3
 
@@ -25,6 +30,10 @@ class ImageRemoval:
         """Delete what is known of an image, unless it is stored (again)."""
         for _ in range(_LOOKS):
             snapshot = self._catalog.snapshot(image_id)
-            if self._store.holds(image_id) or self._catalog.forget(snapshot):
+            if self._store.holds(image_id):
+                return
+            if self._catalog.forget(snapshot):
+                with about_image(image_id):
+                    logger.info("Removed: its rows are deleted")
                 return
         raise RowsKeepChanging(f"Image {image_id} changed {_LOOKS} times while it was removed.")

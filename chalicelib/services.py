@@ -19,6 +19,7 @@ from chalicelib.results import Results
 from chalicelib.settings import Settings
 from chalicelib.storage import ImageStore
 from chalicelib.third_party import ThirdParty
+from chalicelib.tokens import Tokens
 
 
 class Services:
@@ -26,6 +27,11 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may call the API."""
+        return Tokens(client("ssm"), self._settings.api_tokens_path)
 
     @cached_property
     def intake(self) -> ImageIntake:

@@ -16,6 +16,7 @@ class SettingsError(Exception):
 class Settings:
     """What a stage can choose. The README's table of settings says each one's default and range."""
 
+    api_tokens_path: str
     images_bucket_name: str
     catalog_table_name: str
     recognition_queue_url: str
@@ -44,6 +45,7 @@ class Settings:
         """Read every setting; raise one SettingsError that names all that is missing or bad."""
         read = _Reader(environment)
         settings = cls(
+            api_tokens_path=read.text("API_TOKENS_PATH"),
             images_bucket_name=read.text("IMAGES_BUCKET_NAME"),
             catalog_table_name=read.text("CATALOG_TABLE_NAME"),
             recognition_queue_url=read.url("RECOGNITION_QUEUE_URL"),

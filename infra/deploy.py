@@ -78,7 +78,7 @@ def _chalice_deploy(stage: str, project: Path, environment: Mapping[str, str]) -
     with subprocess.Popen(
         command,
         cwd=project,
-        env=dict(environment),
+        env=dict(environment) | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

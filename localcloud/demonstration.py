@@ -21,11 +21,13 @@ def demonstrate(stage: LocalStage) -> None:
     """Post a bundled photograph and print what becomes of it, and how to go on."""
     photograph_url = f"{stage.configuration.photographs_url}/{PHOTOGRAPH}"
     _show(f"\nPOST /images  {photograph_url}")
-    answer = _json(requests.post(f"{stage.url}/images", json={"url": photograph_url}, timeout=30))
+    api = _api(stage.token)
+    body = {"url": photograph_url}
+    answer = _json(api.post(f"{stage.url}/images", json=body, timeout=30))
     image_url = f"{stage.url}/images/{answer['id']}"
     image = _wait_for(
         "its labels",
-        lambda: _json(requests.get(image_url, timeout=10)),
+        lambda: _json(api.get(image_url, timeout=10)),
         lambda image: image["status"] != "PENDING",
     )
     if image["status"] == "FAILED":
@@ -34,21 +36,30 @@ def demonstrate(stage: LocalStage) -> None:
     for label in image["labels"]:
         parents = f"  ({', '.join(label['parents'])})" if label["parents"] else ""
         _show(f"  {label['confidence']:6.2f}  {label['name']}{parents}")
-    document = _delivered_document(stage, image_url, answer["id"])
+    document = _delivered_document(stage, api, image_url, answer["id"])
     _show("\nWhat the third party got:")
     _show(minidom.parseString(document).toprettyxml(indent="  "))  # noqa: S318 - our own document
     _show(_how_to_go_on(stage, photograph_url, answer["id"]))
 
 
-def _delivered_document(stage: LocalStage, image_url: str, image_id: str) -> str:
+def _api(token: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # the stage is on this machine: no proxy
+    session.headers["Authorization"] = f"Bearer {token}"
+    return session
+
+
+def _delivered_document(
+    stage: LocalStage, api: requests.Session, image_url: str, image_id: str
+) -> str:
     _wait_for(
         f"the delivery to {stage.configuration.third_party_url}",
-        lambda: _json(requests.get(image_url, timeout=10))["delivery"] or {},
+        lambda: _json(api.get(image_url, timeout=10))["delivery"] or {},
         lambda delivery: delivery.get("status") == "DELIVERED",
     )
     if stage.configuration.foreign_third_party_url:
         headers = {"Accept": "application/xml"}
-        return requests.get(image_url, headers=headers, timeout=10).text
+        return api.get(image_url, headers=headers, timeout=10).text
     received_url = f"{stage.configuration.sample_third_party_url}/received"
     received = _json(requests.get(received_url, timeout=10))["received"]
     documents: list[str] = [entry["document"] for entry in received]
@@ -78,15 +89,14 @@ def _json(response: requests.Response) -> Any:
 
 def _how_to_go_on(stage: LocalStage, photograph_url: str, image_id: str) -> str:
     return f"""Try it yourself:
-  curl -X POST {stage.url}/images -H 'Content-Type: application/json' \\
-       -d '{{"url": "{photograph_url}"}}'
-  curl {stage.url}/images/{image_id}
-  curl {stage.url}/images/{image_id} -H 'Accept: application/xml'
-  curl '{stage.url}/images?label=cat&min_confidence=80'
+  URL={stage.url}
+  TOKEN={stage.token}
+  curl -X POST $URL/images -H "Authorization: Bearer $TOKEN" \\
+       -H 'Content-Type: application/json' -d '{{"url": "{photograph_url}"}}'
+  curl $URL/images/{image_id} -H "Authorization: Bearer $TOKEN"
+  curl $URL/images/{image_id} -H "Authorization: Bearer $TOKEN" -H 'Accept: application/xml'
+  curl "$URL/images?label=cat&min_confidence=80" -H "Authorization: Bearer $TOKEN"
   curl {stage.configuration.sample_third_party_url}/received
-
-url    {stage.url}
-token  none yet: the local stage is open to this machine only
 """
 
 

@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import boto3
 import botocore
 
+from infra import tokens
 from infra.deploy import deploy
 from localcloud.configuration import REGION, Configuration
 from localcloud.servers import HOST, Server, ServerError, require_free_port
@@ -26,6 +29,7 @@ class LocalStage:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.url = ""
+        self.token = ""
         self.servers: list[Server] = []
         folder = configuration.folder
         self._ready_file = folder / "ready.json"
@@ -51,6 +55,7 @@ class LocalStage:
             self.servers.append(server)
             server.start()
         self.url = self._deploy()
+        self.token = self._make_token()
         self._write_ready_file()
 
     def stop(self) -> None:
@@ -161,11 +166,16 @@ class LocalStage:
         api_id = re.findall(r"https://([^.]+)\.execute-api\.", url)[0]
         return f"{configuration.emulator_url}/_aws/execute-api/{api_id}/api"
 
+    def _make_token(self) -> str:
+        """A new token at each start; the one of the last start ends to work."""
+        client = boto3.client("ssm", **_client_arguments(self.configuration.aws_environment))
+        return tokens.create(client, "local", "local", replace=True)
+
     def _write_ready_file(self) -> None:
         configuration = self.configuration
         ready = {
             "url": self.url,
-            "token": "",
+            "token": self.token,
             "aws_endpoint_url": configuration.emulator_url,
             "rekognition_url": configuration.rekognition_url,
             "third_party_url": configuration.third_party_url,
@@ -182,6 +192,15 @@ class LocalStage:
 def tell(line: str) -> None:
     """Show progress."""
     print(f"  {line}", flush=True)
+
+
+def _client_arguments(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"],
+        "region_name": environment["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }
 
 
 def _inherited_environment() -> dict[str, str]:

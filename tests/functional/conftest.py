@@ -10,10 +10,14 @@ from typing import Any
 
 import pytest
 from botocore.stub import Stubber
-from chalice.test import Client
+from chalice.test import Client, HTTPResponse
+
+from chalicelib.clients import client as aws_client
+from chalicelib.tokens import Tokens, hash_of
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 
+TOKEN = "ir_a-token-of-the-tests"
 BUCKET, TABLE = "images-bucket", "catalog-table"
 RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
 INTEGRATION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/integration"
@@ -75,6 +79,7 @@ def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
+            "API_TOKENS_PATH": "/tokens",
             "IMAGES_BUCKET_NAME": BUCKET,
             "CATALOG_TABLE_NAME": TABLE,
             "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
@@ -89,21 +94,49 @@ def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
     return app.app
 
 
+class Api:
+    """The routes, called with a token that is known."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get(self, path: str, **headers: str) -> HTTPResponse:
+        return self._client.http.get(path, headers={"Authorization": f"Bearer {TOKEN}"} | headers)
+
+    def post(self, path: str, body: bytes) -> HTTPResponse:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        return self._client.http.post(path, headers=headers, body=body)
+
+
 @pytest.fixture
 def client(app: Any) -> Iterator[Client]:
-    """Calls the routes and the functions of the app."""
+    """Calls the functions of the app."""
     with Client(app) as client:
         yield client
 
 
 @pytest.fixture
+def api(client: Client, aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch) -> Api:
+    """Calls the routes of the app; SSM knows the token, and is asked once."""
+    import app
+
+    aws["ssm"].add_response(
+        "get_parameters_by_path",
+        {"Parameters": [{"Name": "/tokens/tester", "Value": hash_of(TOKEN)}]},
+        {"Path": "/tokens", "WithDecryption": True},
+    )
+    tokens = Tokens(aws_client("ssm"), "/tokens")
+    assert tokens.name_of(f"Bearer {TOKEN}") == "tester"
+    monkeypatch.setattr(app.services, "tokens", tokens)
+    return Api(client)
+
+
+@pytest.fixture
 def aws(app: Any) -> Iterator[dict[str, Stubber]]:
     """A Stubber for each service; every call must have been announced, and must have come."""
-    from chalicelib.clients import client as aws_client
-
     stubbers = {
         service: Stubber(aws_client(service))
-        for service in ("s3", "dynamodb", "rekognition", "sns", "sqs")
+        for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm")
     }
     for stubber in stubbers.values():
         stubber.activate()

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from botocore.stub import ANY, Stubber
-from chalice.test import Client, HTTPResponse
+from chalice.test import HTTPResponse
 
 from chalicelib import catalog_items as items
-from tests.functional.conftest import BUCKET, PHOTOGRAPHS, TABLE
+from tests.functional.conftest import BUCKET, PHOTOGRAPHS, TABLE, Api
 
 Aws = dict[str, Stubber]
 CAT = PHOTOGRAPHS / "chelsea-cat.png"
@@ -23,10 +23,8 @@ PENDING_ITEM = items.to_item(
 )
 
 
-def post(client: Client, body: Any) -> HTTPResponse:
-    return client.http.post(
-        "/images", headers={"Content-Type": "application/json"}, body=json.dumps(body)
-    )
+def post(api: Api, body: Any) -> HTTPResponse:
+    return api.post("/images", json.dumps(body).encode())
 
 
 def expect_put(aws: Aws, *, refused: bool = False) -> None:
@@ -65,12 +63,12 @@ def expect_registration(aws: Aws, url: str) -> None:
 
 
 def test_a_new_picture_is_stored_as_it_is_and_registered(
-    client: Client, aws: Aws, photographs: str
+    api: Api, aws: Aws, photographs: str
 ) -> None:
     url = f"{photographs}/{CAT.name}"
     expect_put(aws)
     expect_registration(aws, url)
-    response = post(client, {"url": url})
+    response = post(api, {"url": url})
     assert response.status_code == 202
     assert response.headers["Location"].endswith(f"/images/{CAT_ID}")
     assert response.json_body["id"] == CAT_ID
@@ -78,13 +76,11 @@ def test_a_new_picture_is_stored_as_it_is_and_registered(
     assert response.json_body["sources"] == [url]
 
 
-def test_a_picture_that_is_known_is_answered_200(
-    client: Client, aws: Aws, photographs: str
-) -> None:
+def test_a_picture_that_is_known_is_answered_200(api: Api, aws: Aws, photographs: str) -> None:
     url = f"{photographs}/{CAT.name}?again"
     expect_put(aws, refused=True)
     expect_registration(aws, url)
-    assert post(client, {"url": url}).status_code == 200
+    assert post(api, {"url": url}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -99,62 +95,62 @@ def test_a_picture_that_is_known_is_answered_200(
     ],
 )
 def test_a_bad_request_is_refused_and_nothing_is_stored(
-    client: Client, aws: Aws, body: Any, status_code: int
+    api: Api, aws: Aws, body: Any, status_code: int
 ) -> None:
-    response = post(client, body)
+    response = post(api, body)
     assert response.status_code == status_code
     assert set(response.json_body) == {"Code", "Message"}
     assert len(response.json_body["Message"]) > 20
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe"])
-def test_a_body_that_is_not_json_is_refused(client: Client, aws: Aws, body: bytes) -> None:
-    response = client.http.post("/images", headers={"Content-Type": "application/json"}, body=body)
+def test_a_body_that_is_not_json_is_refused(api: Api, aws: Aws, body: bytes) -> None:
+    response = api.post("/images", body)
     assert (response.status_code, response.json_body["Code"]) == (400, "InvalidRequest")
 
 
 def test_a_picture_that_is_not_there_is_told_and_nothing_is_stored(
-    client: Client, aws: Aws, photographs: str
+    api: Api, aws: Aws, photographs: str
 ) -> None:
-    response = post(client, {"url": f"{photographs}/no-such-picture.jpg"})
+    response = post(api, {"url": f"{photographs}/no-such-picture.jpg"})
     assert response.status_code == 502
     assert "404" in response.json_body["Message"]
 
 
 def test_a_page_that_is_no_image_is_told_and_nothing_is_stored(
-    client: Client, aws: Aws, photographs: str
+    api: Api, aws: Aws, photographs: str
 ) -> None:
-    response = post(client, {"url": f"{photographs}/CREDITS.md"})
+    response = post(api, {"url": f"{photographs}/CREDITS.md"})
     assert 400 <= response.status_code < 500
 
 
-def test_an_unknown_image_is_a_404(client: Client, aws: Aws) -> None:
+def test_an_unknown_image_is_a_404(api: Api, aws: Aws) -> None:
     aws["dynamodb"].add_response(
         "get_item",
         {},
         {"TableName": TABLE, "Key": items.image_key(CAT_ID), "ConsistentRead": True},
     )
-    response = client.http.get(f"/images/{CAT_ID}")
+    response = api.get(f"/images/{CAT_ID}")
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
 def test_an_id_that_cannot_be_one_is_a_404_without_a_question_to_the_catalog(
-    client: Client, aws: Aws
+    api: Api, aws: Aws
 ) -> None:
-    response = client.http.get("/images/not-an-id")
+    response = api.get("/images/not-an-id")
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
-def test_an_image_is_given_as_json_or_as_xml(client: Client, aws: Aws) -> None:
+def test_an_image_is_given_as_json_or_as_xml(api: Api, aws: Aws) -> None:
     for _ in range(2):
         aws["dynamodb"].add_response("get_item", {"Item": PENDING_ITEM}, None)
-    assert client.http.get(f"/images/{CAT_ID}").json_body["status"] == "PENDING"
-    response = client.http.get(f"/images/{CAT_ID}", headers={"Accept": "application/xml"})
+    assert api.get(f"/images/{CAT_ID}").json_body["status"] == "PENDING"
+    response = api.get(f"/images/{CAT_ID}", Accept="application/xml")
     assert response.headers["Content-Type"] == "application/xml"
     assert f"<Id>{CAT_ID}</Id>" in response.body.decode()
 
 
-def test_images_are_listed_newest_first_over_all_shards(client: Client, aws: Aws) -> None:
+def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> None:
     times = {"0": "2026-11-23T03", "1": "2026-11-23T04", "2": "2026-11-23T01", "3": None}
     for shard, time in times.items():
         found = []
@@ -184,12 +180,12 @@ def test_images_are_listed_newest_first_over_all_shards(client: Client, aws: Aws
         },
         {"RequestItems": {TABLE: {"Keys": expected}}},
     )
-    page = client.http.get("/images?limit=2").json_body
+    page = api.get("/images?limit=2").json_body
     assert [image["id"] for image in page["images"]] == ["1", "0"]
     assert page["cursor"]
 
 
-def test_images_under_a_label_are_listed_best_first(client: Client, aws: Aws) -> None:
+def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
     key = {"pk": f"IMAGE#{CAT_ID}", "sk": "LABEL#cat", "label_key": "cat", "confidence": 98.5}
     aws["dynamodb"].add_response(
         "query",
@@ -204,12 +200,12 @@ def test_images_under_a_label_are_listed_best_first(client: Client, aws: Aws) ->
         },
     )
     aws["dynamodb"].add_response("batch_get_item", {"Responses": {TABLE: [PENDING_ITEM]}}, None)
-    page = client.http.get("/images?label=CAT&min_confidence=80&limit=1").json_body
+    page = api.get("/images?label=CAT&min_confidence=80&limit=1").json_body
     assert [image["id"] for image in page["images"]] == [CAT_ID]
 
-    other = client.http.get(f"/images?label=dog&cursor={page['cursor']}")
+    other = api.get(f"/images?label=dog&cursor={page['cursor']}")
     assert (other.status_code, other.json_body["Code"]) == (400, "InvalidRequest")
-    newest = client.http.get(f"/images?cursor={page['cursor']}")
+    newest = api.get(f"/images?cursor={page['cursor']}")
     assert (newest.status_code, newest.json_body["Code"]) == (400, "InvalidRequest")
 
     aws["dynamodb"].add_response(
@@ -225,11 +221,11 @@ def test_images_under_a_label_are_listed_best_first(client: Client, aws: Aws) ->
             "ExclusiveStartKey": items.to_item(key),
         },
     )
-    last = client.http.get(f"/images?label=cat&limit=1&cursor={page['cursor']}").json_body
+    last = api.get(f"/images?label=cat&limit=1&cursor={page['cursor']}").json_body
     assert last == {"images": [], "cursor": None}
 
 
 @pytest.mark.parametrize("cursor", ["nonsense!", "bm9uc2Vuc2U", "W10", "e30"])
-def test_a_cursor_that_is_none_of_ours_is_refused(client: Client, aws: Aws, cursor: str) -> None:
-    response = client.http.get(f"/images?cursor={cursor}")
+def test_a_cursor_that_is_none_of_ours_is_refused(api: Api, aws: Aws, cursor: str) -> None:
+    response = api.get(f"/images?cursor={cursor}")
     assert (response.status_code, response.json_body["Code"]) == (400, "InvalidRequest")

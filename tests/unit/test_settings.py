@@ -5,6 +5,7 @@ import pytest
 from chalicelib.settings import Settings, SettingsError
 
 REQUIRED = {
+    "API_TOKENS_PATH": "/tokens",
     "IMAGES_BUCKET_NAME": "bucket",
     "CATALOG_TABLE_NAME": "table",
     "RECOGNITION_QUEUE_URL": "https://sqs.example.com/1/recognition",

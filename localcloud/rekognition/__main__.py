@@ -1,0 +1,71 @@
+"""python -m localcloud.rekognition: serve until SIGTERM or SIGINT."""
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+from localcloud.rekognition import weights
+from localcloud.rekognition.server import RekognitionServer
+from localcloud.rekognition.service import Rekognition
+from localcloud.rekognition.stored_images import StoredImages
+
+
+def main() -> int:
+    """The command line."""
+    arguments = _arguments()
+    try:
+        models = weights.find(arguments.cache)
+    except weights.WeightsError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    rekognition = Rekognition(models, StoredImages(_s3_client(arguments.s3_endpoint_url)))
+    rekognition.warm_up()
+    try:
+        server = RekognitionServer((arguments.host, arguments.port), rekognition)
+    except OSError as problem:
+        address = f"{arguments.host}:{arguments.port}"
+        print(f"The local Rekognition cannot listen on {address}: {problem.strerror}.", file=sys.stderr)
+        return 1
+    _stop_on_signals(server)
+    host, port = server.server_address[:2]
+    print(f"local Rekognition: serving on http://{host}:{port}", flush=True)
+    server.serve_forever()
+    server.server_close()
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m localcloud.rekognition")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8801, help="0 chooses a free one")
+    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the models")
+    parser.add_argument("--s3-endpoint-url", help="default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL")
+    return parser.parse_args()
+
+
+def _s3_client(endpoint_url: str | None) -> object:
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"total_max_attempts": 2},
+        s3={"addressing_style": "path"},  # an emulator has no host name for each bucket
+    )
+    return boto3.client("s3", endpoint_url=endpoint_url, config=config)
+
+
+def _stop_on_signals(server: RekognitionServer) -> None:
+    def stop(_signal: int, _frame: object) -> None:
+        # shutdown() waits for serve_forever, which runs in this very thread.
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

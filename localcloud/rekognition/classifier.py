@@ -1,0 +1,48 @@
+"""What a picture, or a part of it, shows: EfficientNet-Lite2, trained on ImageNet's 1000 classes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from localcloud.rekognition.images import Pixels
+from localcloud.rekognition.onnx_session import open_session
+
+CLASS_COUNT = 1000
+_INPUT_SIDE = 260
+# The author's evaluation crops the center and keeps 32 pixels of margin at the input's scale.
+_CENTER_RATIO = _INPUT_SIDE / (_INPUT_SIDE + 32)
+
+Probabilities = NDArray[np.float32]
+
+
+class Classifier:
+    """The network; safe to use from many threads."""
+
+    def __init__(self, model: Path) -> None:
+        self._session = open_session(model)
+
+    def classify(self, views: Sequence[Pixels]) -> Probabilities:
+        """The probabilities of the classes, [views, 1000]; each view is squashed to a square."""
+        if not views:
+            return np.zeros((0, CLASS_COUNT), np.float32)
+        batch = np.stack([_as_input(view) for view in views])
+        (probabilities,) = self._session.run(None, {"image": batch})
+        return np.asarray(probabilities)
+
+
+def center_view(pixels: Pixels) -> Pixels:
+    """The square in the middle, with the margin that the network was evaluated with."""
+    height, width = pixels.shape[:2]
+    side = round(min(height, width) * _CENTER_RATIO)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
+
+
+def _as_input(pixels: Pixels) -> NDArray[np.float32]:
+    side = (_INPUT_SIDE, _INPUT_SIDE)
+    resized = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    scaled = (np.asarray(resized, dtype=np.float32) - 127) / 128
+    return scaled.transpose(2, 0, 1)

@@ -1,0 +1,117 @@
+"""Dominant colors, with the names that Rekognition gives them."""
+
+import colorsys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from localcloud.rekognition.images import Pixels
+
+_SAMPLE_COUNT = 20_000
+_CLUSTERING_ROUNDS = 4
+
+# The names of CSS Color Module Level 4, without the second spellings of gray.
+_CSS_COLORS = {
+    name: ImageColor.getrgb(name) for name in sorted(ImageColor.colormap) if "grey" not in name
+}
+_CSS_NAMES = list(_CSS_COLORS)
+_CSS_VALUES = np.array([color[:3] for color in _CSS_COLORS.values()], np.float64)
+
+
+@dataclass(frozen=True)
+class DominantColor:
+    """A color, 0 to 255 a channel, and the percentage of the pixels that are nearest to it."""
+
+    red: int
+    green: int
+    blue: int
+    pixel_percent: float
+
+    def as_response(self) -> dict[str, Any]:
+        """A DominantColor of the service model."""
+        return {
+            "Red": self.red,
+            "Green": self.green,
+            "Blue": self.blue,
+            "HexCode": f"#{self.red:02x}{self.green:02x}{self.blue:02x}",
+            "CSSColor": css_color(self.red, self.green, self.blue),
+            "SimplifiedColor": simplified_color(self.red, self.green, self.blue),
+            "PixelPercent": self.pixel_percent,
+        }
+
+
+def dominant_colors(pixels: NDArray[np.uint8], max_count: int) -> list[DominantColor]:
+    """The colors that most of the pixels ([count, 3], RGB) are near to, the most frequent first.
+
+    Median cut, then rounds of k-means, on an even sample of the pixels.
+    """
+    if max_count == 0 or len(pixels) == 0:
+        return []
+    sample: Pixels = pixels[:: max(1, len(pixels) // _SAMPLE_COUNT)]
+    quantized = Image.fromarray(sample[None]).quantize(
+        max_count, Image.Quantize.MEDIANCUT, kmeans=_CLUSTERING_ROUNDS
+    )
+    clusters = np.asarray(quantized).ravel()
+    found = [
+        DominantColor(
+            *(int(channel) for channel in sample[clusters == cluster].mean(axis=0).round()),
+            pixel_percent=float((clusters == cluster).mean() * 100),
+        )
+        for cluster in np.unique(clusters)
+    ]
+    return sorted(found, key=lambda color: -color.pixel_percent)
+
+
+def css_color(red: int, green: int, blue: int) -> str:
+    """The nearest CSS color's name.
+
+    Nearest by the "redmean" approximation of perceived distance,
+    https://www.compuphase.com/cmetric.htm
+    """
+    differences = _CSS_VALUES - (red, green, blue)
+    mean_red = (_CSS_VALUES[:, 0] + red) / 2
+    weights = np.stack([2 + mean_red / 256, np.full(len(mean_red), 4), 2 + (255 - mean_red) / 256])
+    distances = (differences**2 * weights.T).sum(axis=1)
+    return _CSS_NAMES[int(distances.argmin())]
+
+
+def simplified_color(red: int, green: int, blue: int) -> str:
+    """One of twelve names, by hue, lightness and saturation.
+
+    Rekognition has twelve too, but does not list them.
+    """
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    chroma = saturation * (1 - abs(2 * lightness - 1))
+    if chroma < 0.12:
+        return _shade_without_color(lightness)
+    if lightness < 0.08:
+        return "black"
+    name = next(name for limit, name in _HUES if hue * 360 < limit)
+    if name in ("orange", "red", "yellow") and lightness < 0.4 and 10 <= hue * 360 < 50:
+        return "brown"
+    if name in ("red", "purple") and lightness > 0.7:
+        return "pink"
+    return name
+
+
+# Upper limits in degrees of the color wheel.
+_HUES = (
+    (15, "red"),
+    (45, "orange"),
+    (70, "yellow"),
+    (165, "green"),
+    (200, "cyan"),
+    (255, "blue"),
+    (300, "purple"),
+    (345, "pink"),
+    (361, "red"),
+)
+
+
+def _shade_without_color(lightness: float) -> str:
+    if lightness < 0.15:
+        return "black"
+    return "white" if lightness > 0.88 else "grey"

@@ -1,0 +1,1 @@
+"""The weights as their authors publish them, converted once to ONNX."""

@@ -1,0 +1,72 @@
+"""Recognizes a picture: what the two networks see in it, fused into labels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from localcloud.rekognition.classifier import Classifier, center_view
+from localcloud.rekognition.detector import Box, Detection, Detector
+from localcloud.rekognition.fusion import Label, SeenObject, fuse
+from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.taxonomy import Taxonomy
+
+# Each crop takes the classifier about 10 ms on two cores.
+_MAX_CLASSIFIED_CROPS = 6
+# A box is often a little tight; the classifier was trained on pictures with some surroundings.
+_CROP_MARGIN = 0.1
+_MIN_CROP_PIXELS = 8
+
+
+class LabelRecognizer:
+    """The detector and the classifier together; safe to use from many threads."""
+
+    def __init__(self, detector: Detector, classifier: Classifier, taxonomy: Taxonomy) -> None:
+        self._detector = detector
+        self._classifier = classifier
+        self._taxonomy = taxonomy
+
+    def recognize(self, picture: Picture) -> list[Label]:
+        """The labels of a picture, the most confident first."""
+        detections = self._detector.detect(picture)
+        classified = [found for found in detections if self._is_worth_a_crop(found)]
+        classified = classified[:_MAX_CLASSIFIED_CROPS]
+        views = whole_views(picture.pixels)
+        crops = [_crop(picture, found.box) for found in classified]
+        probabilities = self._classifier.classify([*views, *crops])
+        whole = probabilities[: len(views)].mean(axis=0)
+        crop_probabilities = dict(
+            zip(map(id, classified), probabilities[len(views) :], strict=True)
+        )
+        objects = [
+            SeenObject(
+                label=self._taxonomy.label_by_coco_class[found.class_id],
+                score=found.score,
+                box=found.box,
+                crop=crop_probabilities.get(id(found)),
+            )
+            for found in detections
+        ]
+        return fuse(whole, objects, self._taxonomy)
+
+    def _is_worth_a_crop(self, detection: Detection) -> bool:
+        """The classifier has no class for people: it would tell what they wear or hold."""
+        return self._taxonomy.label_by_coco_class[detection.class_id] != "Person"
+
+
+def whole_views(pixels: Pixels) -> Sequence[Pixels]:
+    """The center, for which the network was made; and all, both ways, for what is not there."""
+    return [center_view(pixels), pixels, np.ascontiguousarray(pixels[:, ::-1])]
+
+
+def _crop(picture: Picture, box: Box) -> Pixels:
+    horizontal = (box.right - box.left) * _CROP_MARGIN
+    vertical = (box.bottom - box.top) * _CROP_MARGIN
+    left, right = _span(box.left - horizontal, box.right + horizontal, picture.width)
+    top, bottom = _span(box.top - vertical, box.bottom + vertical, picture.height)
+    return picture.pixels[top:bottom, left:right]
+
+
+def _span(start: float, end: float, size: int) -> tuple[int, int]:
+    """A span of pixels inside of the picture, of a few pixels at least."""
+    first = min(max(0, int(start * size)), size - _MIN_CROP_PIXELS)
+    return first, max(min(size, int(end * size) + 1), first + _MIN_CROP_PIXELS)

@@ -1,0 +1,19 @@
+"""One way to open a network."""
+
+from pathlib import Path
+
+import onnxruntime
+
+_THREADS = 2
+
+
+def open_session(model: Path) -> onnxruntime.InferenceSession:
+    """A session on the CPU; `run` may be called from many threads at once."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _THREADS
+    options.inter_op_num_threads = 1
+    # Threads that wait by spinning would take the cores from other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        str(model), sess_options=options, providers=["CPUExecutionProvider"]
+    )

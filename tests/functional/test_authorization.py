@@ -1,0 +1,41 @@
+import pytest
+from botocore.stub import Stubber
+from chalice.test import Client
+
+from tests.functional.conftest import TOKEN, Api
+
+Aws = dict[str, Stubber]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/images"), ("GET", "/images"), ("GET", "/images/0123456789abcdef")],
+)
+def test_without_a_token_every_route_is_closed(
+    client: Client, aws: Aws, method: str, path: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    assert client.http.request(method, path, headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer wrong", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"]
+)
+def test_a_token_that_is_not_known_opens_nothing(
+    client: Client, api: Api, authorization: str
+) -> None:
+    response = client.http.get("/images", headers={"Authorization": authorization})
+    assert response.status_code == 403
+
+
+def test_health_is_open_to_everybody(client: Client, aws: Aws) -> None:
+    response = client.http.get("/health")
+    assert (response.status_code, response.json_body) == (200, {"status": "ok"})
+
+
+def test_no_route_but_health_is_open(app: object) -> None:
+    routes = app.routes.items()  # type: ignore[attr-defined]
+    open_routes = {
+        path for path, methods in routes for entry in methods.values() if not entry.authorizer
+    }
+    assert open_routes == {"/health"}

@@ -1,0 +1,105 @@
+import io
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from chalicelib import observability
+from chalicelib.observability import about_image, configure_logging, count, observe, timed
+
+SIGNED = "https://cdn.example.com/cat.jpg?X-Amz-Signature=SECRET&x=1"
+
+
+@pytest.fixture
+def lines() -> Any:
+    """A logger of JSON lines, and what it wrote."""
+    logger = logging.getLogger("test_observability")
+    stream = io.StringIO()
+    configure_logging("INFO", logger)
+    logger.handlers[0].setStream(stream)  # type: ignore[attr-defined]
+
+    def written() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+    return SimpleNamespace(logger=logger, written=written)
+
+
+def test_a_line_names_the_image_that_it_is_about(lines: Any) -> None:
+    with about_image("0123"):
+        lines.logger.info("Stored")
+    lines.logger.info("Idle")
+    about, idle = lines.written()
+    assert (about["message"], about["correlation_id"]) == ("Stored", "0123")
+    assert "correlation_id" not in idle
+
+
+def test_images_that_are_worked_on_at_once_are_not_mixed_up(lines: Any) -> None:
+    def work(image_id: str) -> None:
+        with about_image(image_id):
+            lines.logger.info("working on %s", image_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, [str(number) for number in range(100)]))
+    assert len(lines.written()) == 100
+    for line in lines.written():
+        assert line["message"] == f"working on {line['correlation_id']}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Cannot fetch {SIGNED}",
+        "Cannot fetch https://cdn.example.com/cat.jpg#SECRET",
+        "Cannot fetch https://user:SECRET@cdn.example.com/cat.jpg",
+        "{'authorization': 'Bearer SECRET'}",
+        "authorization: bearer SECRET",
+    ],
+)
+def test_no_secret_is_logged_neither_in_a_message_nor_in_an_exception(
+    lines: Any, text: str
+) -> None:
+    lines.logger.info(text)
+    lines.logger.info("%s", text)
+    lines.logger.info("with more", extra={"source": text})
+    try:
+        raise ValueError(text)
+    except ValueError:
+        lines.logger.exception("It failed")
+    assert len(lines.written()) == 4
+    assert "SECRET" not in json.dumps(lines.written())
+
+
+def test_the_host_and_path_of_a_url_stay_readable(lines: Any) -> None:
+    lines.logger.info("Cannot fetch %s today", SIGNED)
+    message = lines.written()[0]["message"]
+    assert message == "Cannot fetch https://cdn.example.com/cat.jpg?(not logged) today"
+
+
+def test_metrics_go_out_once_after_each_invocation(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(_event: object) -> None:
+        count("ImagesStored")
+        count("ImagesStored")
+        with pytest.raises(ValueError, match="no"), timed("FetchSeconds"):
+            raise ValueError("no")
+
+    observe(object(), work)
+    observe(object(), lambda _event: None)
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(line["ImagesStored"]) == 2
+    assert line["FetchSeconds"][0] >= 0
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == observability.NAMESPACE
+
+
+def test_metrics_of_an_invocation_that_fails_go_out_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work(_event: object) -> None:
+        count("ImagesFailed")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        observe(object(), work)
+    assert "ImagesFailed" in capsys.readouterr().out
