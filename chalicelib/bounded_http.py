@@ -43,7 +43,7 @@ def get(connection: socket.socket, url: ImageUrl, max_bytes: int, deadline: Dead
     try:
         connection.settimeout(deadline.remaining_seconds())
         if url.scheme == "https":
-            with _tls_context().wrap_socket(connection, server_hostname=url.host) as secured:
+            with tls_context().wrap_socket(connection, server_hostname=url.host) as secured:
                 return _exchange(_BoundedSocket(secured, deadline), url, max_bytes)
         return _exchange(_BoundedSocket(connection, deadline), url, max_bytes)
     except TimeoutError:
@@ -59,7 +59,8 @@ def get(connection: socket.socket, url: ImageUrl, max_bytes: int, deadline: Dead
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """The certificate authorities that are believed: Mozilla's list, the same on every machine."""
     import certifi
 
     return ssl.create_default_context(cafile=certifi.where())

@@ -23,24 +23,23 @@ _TAKEN = (
 )
 
 _KNOWN_BUT_NOT_TAKEN = (
-    ("an SVG drawing", re.compile(rb"\s*(<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE svg[^>]*>|\s)*<svg\b",
-                                  re.DOTALL | re.IGNORECASE)),
-    ("a PDF document", re.compile(rb"\s*%PDF-")),
+    ("a PDF document", re.compile(rb"%PDF-")),
     ("a PostScript document", re.compile(rb"%!PS")),
     ("a JPEG XL image", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")),
     ("a JPEG 2000 image", re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51")),
     ("a Photoshop document", re.compile(rb"8BPS")),
     ("an icon", re.compile(rb"\0\0[\1\2]\0")),
     ("a video", re.compile(rb"....ftyp|\x1a\x45\xdf\xa3|RIFF....AVI ", re.DOTALL)),
-)  # fmt: skip
+)
 
-_WEB_PAGE = re.compile(rb"\s*(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b",
-                       re.DOTALL | re.IGNORECASE)  # fmt: skip
+_BYTE_ORDER_MARK_AND_SPACE = b"\xef\xbb\xbf \t\r\n"
+_TAGS_OF_A_WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 # Long enough not to occur in compressed pixels by chance.
 _MARKUP_OR_SCRIPT = re.compile(rb"<!doctype html|<html>|<html |<script|<\?php\s", re.IGNORECASE)
 
 _LOOKED_AT_BYTES = 4096
+_KINDS_TO_SEND = "JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP"
 
 
 def kind_of(content: bytes) -> str:
@@ -54,23 +53,32 @@ def kind_of(content: bytes) -> str:
         if signature.match(start):
             _check_for_another_file(content, kind)
             return kind
+    raise _refusal(content, start)
+
+
+def _refusal(content: bytes, start: bytes) -> NotAnImage | ImageKindNotSupported:
+    if not content:
+        return NotAnImage("The file is empty. Send an image of at least 80 x 80 pixels.")
     for description, signature in _KNOWN_BUT_NOT_TAKEN:
         if signature.match(start):
-            raise ImageKindNotSupported(
-                f"The file is {description}. Send a JPEG, PNG, WebP, AVIF, HEIC, GIF, TIFF or BMP "
-                "image."
+            return _not_taken(description)
+    text = start.lstrip(_BYTE_ORDER_MARK_AND_SPACE).lower()
+    if text.startswith(b"<"):
+        if any(tag in text for tag in _TAGS_OF_A_WEB_PAGE):
+            return NotAnImage(
+                "The file is a web page. Send the address of the image itself, not of the page "
+                "that shows it."
             )
-    if not content:
-        raise NotAnImage("The file is empty. Send an image of at least 80 x 80 pixels.")
-    if _WEB_PAGE.match(start):
-        raise NotAnImage(
-            "The file is a web page. Send the address of the image itself, not of the page that "
-            "shows it."
-        )
-    raise NotAnImage(
-        f"The file, {len(content)} bytes, does not begin like any kind of image. Send a JPEG, PNG, "
-        "WebP, AVIF, HEIC, GIF, TIFF or BMP image."
+        if b"<svg" in text:
+            return _not_taken("an SVG drawing")
+    return NotAnImage(
+        f"The file, {len(content)} bytes, does not begin like any kind of image. Send a "
+        f"{_KINDS_TO_SEND} image."
     )
+
+
+def _not_taken(description: str) -> ImageKindNotSupported:
+    return ImageKindNotSupported(f"The file is {description}. Send a {_KINDS_TO_SEND} image.")
 
 
 def _check_for_another_file(content: bytes, kind: str) -> None:

@@ -79,7 +79,7 @@ def _jpeg_that_fits(image: "Image") -> tuple[bytes, tuple[int, int]]:
             jpeg = _written(image, "JPEG", quality=quality)
             if len(jpeg) <= MAX_STORED_BYTES:
                 return jpeg, image.size
-        image = image.reduce(2)
+        image = image.reduce(2)  # so many bytes are so many pixels that no side becomes too short
 
 
 def _written(image: "Image", kind: str, **options: object) -> bytes:

@@ -3,7 +3,6 @@
 import logging
 import re
 from typing import Any
-from xml.etree import ElementTree
 
 from chalicelib.model import Image
 from chalicelib.representation import result_values
@@ -12,7 +11,7 @@ ROOT = "ImageRecognition"
 
 # dicttoxml does not guard its text. What XML 1.0 cannot carry (https://www.w3.org/TR/xml/#charsets)
 # becomes the replacement character, so that the reader sees that something stood there.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # compiled, and kept by re, at its first use
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _ITEM_NAMES = {
@@ -27,7 +26,10 @@ _ITEM_NAMES = {
 
 def document(image: Image) -> bytes:
     """The document in UTF-8. What is not known is left out, so no element is empty by accident."""
-    from dicttoxml import dicttoxml  # only the function that delivers needs it
+    # Most invocations make no document, and should not pay for the imports.
+    from xml.etree import ElementTree
+
+    from dicttoxml import dicttoxml
 
     # dicttoxml logs the whole document many times over at INFO.
     logging.getLogger("dicttoxml").setLevel(logging.WARNING)
@@ -52,7 +54,7 @@ def _elements(value: Any) -> Any:
         case list():
             return [_elements(part) for part in value]
         case str():
-            return _NOT_XML.sub(_REPLACEMENT, value)
+            return re.sub(_NOT_XML, _REPLACEMENT, value)
     return value
 
 

@@ -81,7 +81,8 @@ def _is_upright_and_tells_no_place(image: "ImageFile") -> bool:
 
     try:
         exif = image.getexif()
-        if orientation_of(image) != 1 or _GPS_TAG in exif:
+        unreadable = "exif" in image.info and not exif
+        if unreadable or orientation_of(image) != 1 or _GPS_TAG in exif:
             return False
         if _IPTC_PLACES & (IptcImagePlugin.getiptcinfo(image) or {}).keys():
             return False
