@@ -7,8 +7,16 @@ What each trigger does is in chalicelib; here is only what sets it off.
 from collections.abc import Callable
 from typing import Any
 
-from chalice import AuthResponse, BadRequestError, Chalice, Response
-from chalice.app import AuthRequest, S3Event, SQSEvent
+from chalice.app import (
+    AuthRequest,
+    AuthResponse,
+    BadRequestError,
+    Chalice,
+    Request,
+    Response,
+    S3Event,
+    SQSEvent,
+)
 
 from chalicelib import (
     errors,
@@ -53,7 +61,7 @@ def tell_health() -> dict[str, str]:
 @app.route("/images", methods=["POST"], authorizer=authorize)
 def create_image() -> Response:
     """Take in the picture at a URL: 202 with the new image, 200 with one that is known."""
-    accepted = services.intake.accept(requests_in.image_url(_json_body()))
+    accepted = services.intake.accept_url(requests_in.image_url(_json_body()))
     return Response(
         body=representation.image_values(accepted.image),
         status_code=202 if accepted.is_new else 200,
@@ -64,7 +72,7 @@ def create_image() -> Response:
 @app.route("/images", methods=["GET"], authorizer=authorize)
 def list_images() -> dict[str, object]:
     """A page of images: newest first, or best first under a label."""
-    page = services.catalog_pages.page(requests_in.page_request(app.current_request.query_params))
+    page = services.catalog_pages.page(requests_in.page_request(_request().query_params))
     return {
         "images": [representation.image_summary(image) for image in page.images],
         "cursor": page.cursor,
@@ -79,7 +87,7 @@ def get_image(image_id: str) -> Response:
         raise errors.ImageNotFound(
             f"There is no image {image_id!r}. GET /images lists the images there are."
         )
-    if "application/xml" in app.current_request.headers.get("accept", ""):
+    if "application/xml" in _request().headers.get("accept", ""):
         xml = integration_xml.document(image).decode()
         return Response(body=xml, headers={"Content-Type": "application/xml"})
     return Response(body=representation.image_values(image))
@@ -120,9 +128,16 @@ def forget_removed_image(event: S3Event) -> None:
         services.removal.forget(image_id)
 
 
+def _request() -> Request:
+    """The request that a route answers."""
+    if app.current_request is None:
+        raise RuntimeError("There is no request outside of a route.")
+    return app.current_request
+
+
 def _json_body() -> object:
     try:
-        return app.current_request.json_body
+        return _request().json_body
     except BadRequestError as error:
         raise errors.InvalidRequest(
             'The body is not JSON. Send a JSON object such as {"url": "https://example.com/cat.jpg"}.'

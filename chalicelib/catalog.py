@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chalicelib import catalog_items as items
-from chalicelib.model import Content, Delivery, Failure, Image, Recognition, Status
+from chalicelib.model import Content, Delivery, Failure, Image, Original, Recognition, Status
 
 # A picture that is posted from a new URL each time (a signed one, say) must not grow its item
 # over DynamoDB's 400 KB: 50 URLs of at most 2,048 characters are 100 KB.
@@ -63,10 +63,27 @@ class Catalog:
         )
         return items.image_from_item(answer["Item"]) if "Item" in answer else None
 
-    def register(self, image_id: str, source: str, content: Content, now: datetime) -> Image:
+    def register(
+        self,
+        image_id: str,
+        source: str | None,
+        content: Content,
+        original: Original,
+        now: datetime,
+    ) -> Image:
         """Note that an image is stored, and a URL it came from; what is known already stays."""
-        update = f"SET {_START}, content = if_not_exists(content, :content) ADD revision :one"
-        values = {**_start_values(image_id, now), ":content": asdict(content), ":one": 1}
+        update = (
+            f"SET {_START}, content = if_not_exists(content, :content), "
+            "original = if_not_exists(original, :original) ADD revision :one"
+        )
+        values = {
+            **_start_values(image_id, now),
+            ":content": asdict(content),
+            ":original": asdict(original),
+            ":one": 1,
+        }
+        if source is None:
+            return self._update(image_id, update, values)
         try:
             return self._update(
                 image_id,
@@ -256,4 +273,4 @@ def _start_values(image_id: str, now: datetime) -> dict[str, Any]:
 
 
 def _condition_failed(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")

@@ -20,6 +20,7 @@ from chalicelib.model import (
     Image,
     Instance,
     Label,
+    Original,
     Status,
 )
 
@@ -123,6 +124,7 @@ def image_from_item(item: Item) -> Image:
         created_at=_moment(values["created_at"]),
         sources=tuple(sorted(values.get("sources", ()))),
         content=_content(values.get("content")),
+        original=_original(values.get("original")),
         labels=tuple(_label(label) for label in values.get("labels", ())),
         model_version=values.get("model_version"),
         recognized_at=_moment(values["recognized_at"]) if "recognized_at" in values else None,
@@ -140,6 +142,12 @@ def _content(values: Mapping[str, Any] | None) -> Content | None:
         height=int(values["height"]),
         bytes=int(values["bytes"]),
     )
+
+
+def _original(values: Mapping[str, Any] | None) -> Original | None:
+    if values is None:
+        return None
+    return Original(values["kind"], int(values["bytes"]), values["sha256"])
 
 
 def _label(values: Mapping[str, Any]) -> Label:

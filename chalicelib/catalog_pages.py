@@ -7,13 +7,13 @@ the cursor points, and the images they name are fetched in one batch.
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import catalog_items as items
 from chalicelib.errors import InvalidRequest
-from chalicelib.model import Image
+from chalicelib.model import Image, Status
 
 MAX_LIMIT = 100  # BatchGetItem fetches at most 100 items
 DEFAULT_LIMIT = 20
@@ -49,6 +49,15 @@ class CatalogPages:
         if request.label is None:
             return self._newest(request)
         return self._best(request, items.label_key(request.label))
+
+    def statuses(self, image_ids: Iterable[str]) -> dict[str, Status]:
+        """How far each image is; those that do not exist are left out."""
+        keys = [items.partition_key(image_id) for image_id in sorted(set(image_ids))]
+        return {
+            image.id: image.status
+            for start in range(0, len(keys), MAX_LIMIT)
+            for image in self._images(keys[start : start + MAX_LIMIT])
+        }
 
     def _newest(self, request: PageRequest) -> Page:
         before = _read_cursor(request.cursor, {"newest"}).get("newest", "~")  # "~" sorts last

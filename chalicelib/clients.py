@@ -18,4 +18,4 @@ CONFIG = Config(
 @cache
 def client(service_name: str) -> Any:
     """The process's client of a service. Its endpoint comes from botocore's own configuration."""
-    return boto3.client(service_name, config=CONFIG)  # type: ignore[call-overload]
+    return boto3.client(service_name, config=CONFIG)

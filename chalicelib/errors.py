@@ -5,7 +5,7 @@ class's `STATUS_CODE`, so the name of a class here is part of the API. A message
 wrong, the value, the limit, and what to do about it.
 """
 
-from chalice import ChaliceViewError
+from chalice.app import ChaliceViewError
 
 
 class ImageRecognitionError(ChaliceViewError):
@@ -138,3 +138,15 @@ class ImageDamaged(ImageContentError):
     """The image cannot be decoded to its end."""
 
     STATUS_CODE = 422
+
+
+class UploadNotFound(ImageRecognitionError):
+    """No upload has this id."""
+
+    STATUS_CODE = 404
+
+
+class BatchNotFound(ImageRecognitionError):
+    """No batch has this id."""
+
+    STATUS_CODE = 404

@@ -77,6 +77,15 @@ class Content:
 
 
 @dataclass(frozen=True)
+class Original:
+    """The picture as it came in: its kind (JPEG, WEBP, …), length in bytes and SHA-256 in hex."""
+
+    kind: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why an image could not be recognized: a code for programs and a reason for people."""
 
@@ -106,6 +115,7 @@ class Image:
     created_at: datetime
     sources: tuple[str, ...] = ()
     content: Content | None = None
+    original: Original | None = None
     labels: tuple[Label, ...] = ()
     model_version: str | None = None
     recognized_at: datetime | None = None

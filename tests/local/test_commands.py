@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,11 @@ def assert_free(port: int) -> None:
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_lambda_package_brings_pillows_own_libraries(stage: StageProcess) -> None:
+    """Chalice compiles what has no fitting wheel, against libraries that Lambda does not have."""
+    (package,) = (stage.folder / ".chalice" / "deployments").glob("*.zip")
+    with zipfile.ZipFile(package) as archive:
+        folders = {name.partition("/")[0] for name in archive.namelist()}
+    assert {"PIL", "pillow.libs"} <= folders

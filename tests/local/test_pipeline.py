@@ -105,12 +105,7 @@ def test_the_third_party_gets_every_result_as_xml_that_parses(
     assert "Cat" in {name.text for name in cat.iterfind("Labels/Label/Name")}
     for image in posted.values():
         assert documents[image["id"]].findtext("Status") == "RECOGNIZED"
-        delivered = wait_for(
-            lambda image_id=image["id"]: stage.request("GET", f"/images/{image_id}").json(),
-            lambda seen: seen["delivery"] and seen["delivery"]["status"] != "PENDING",
-            30,
-            "a delivery",
-        )
+        delivered = delivered_image(stage, image["id"])
         assert delivered["delivery"]["status"] == "DELIVERED"
 
 
@@ -167,12 +162,7 @@ def test_strange_objects_and_messages_stop_nothing(stage: StageProcess, origin: 
     response = stage.request("POST", "/images", json={"url": f"{origin.url}/flipped.png"})
     image_id = response.json()["id"]
     assert stage.recognized(image_id)["status"] == "RECOGNIZED"
-    wait_for(
-        lambda: stage.request("GET", f"/images/{image_id}").json()["delivery"],
-        lambda delivery: delivery is not None and delivery["status"] == "DELIVERED",
-        60,
-        "the delivery",
-    )
+    assert delivered_image(stage, image_id)["delivery"]["status"] == "DELIVERED"
 
 
 BAD_PICTURES = {
@@ -222,6 +212,16 @@ def test_a_picture_that_is_not_there_is_a_bad_gateway(stage: StageProcess, origi
 def test_an_unknown_image_is_a_404(stage: StageProcess) -> None:
     response = stage.request("GET", "/images/" + "0" * 32)
     assert (response.status_code, response.json()["Code"]) == (404, "ImageNotFound")
+
+
+def delivered_image(stage: StageProcess, image_id: str) -> dict[str, Any]:
+    """The image as soon as its delivery came to an end."""
+    return wait_for(
+        lambda: stage.request("GET", f"/images/{image_id}").json(),
+        lambda image: image["delivery"] and image["delivery"]["status"] != "PENDING",
+        60,
+        f"the delivery of image {image_id}",
+    )
 
 
 def assert_refused(stage: StageProcess, body: Any, least_status: int) -> str:

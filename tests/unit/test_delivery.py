@@ -22,7 +22,7 @@ class World:
 
     def deliver(self, *, last_try: bool = False) -> None:
         ResultDelivery(
-            self.catalog,  # type: ignore[arg-type] - works in memory
+            self.catalog,  # type: ignore[arg-type]  # works in memory
             self.third_party,  # type: ignore[arg-type]
         ).deliver(EVENT, last_try=last_try)
 

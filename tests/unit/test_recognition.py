@@ -22,7 +22,7 @@ class World:
 
     def recognize(self, *, last_try: bool = False) -> None:
         ImageRecognition(
-            self.store,  # type: ignore[arg-type] - works in memory
+            self.store,  # type: ignore[arg-type]  # works in memory
             self.rekognition,  # type: ignore[arg-type]
             self.catalog,  # type: ignore[arg-type]
             self.results,  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def test_what_may_pass_is_tried_again_without_waiting_for_the_lease() -> None:
     world = World(ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
         world.recognize()
-    assert world.image.status is Status.PENDING
+    assert world.catalog.images[IMAGE_ID].status is Status.PENDING
     world.rekognition.answer = ANSWER
     world.recognize()
     assert world.image.status is Status.RECOGNIZED

@@ -6,7 +6,7 @@ from tests.unit.images import IMAGE_ID, RECOGNIZED
 
 
 def removal(store: FakeStore, catalog: FakeCatalog) -> ImageRemoval:
-    return ImageRemoval(store, catalog)  # type: ignore[arg-type] - work in memory
+    return ImageRemoval(store, catalog)  # type: ignore[arg-type]  # work in memory
 
 
 def test_a_removed_image_is_forgotten_however_often_it_is_told() -> None:

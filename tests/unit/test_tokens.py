@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_ssm_is_asked_once_in_a_while_and_a_revoked_token_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(tokens.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     ssm = FakeSsm(alice=hash_of("a-token"))
     known = Tokens(ssm, "/tokens")
     for _ in range(5):

@@ -14,8 +14,11 @@ IMAGE = b"\x89PNG\r\n\x1a\n and so on"
 class ScriptedServer:
     """Accepts connections and plays the script to each; keeps what it was sent."""
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
-        self.script = script
+    def __init__(
+        self, script: Script, tls: ssl.SSLContext | None = None, waits_for_request: bool = True
+    ) -> None:
+        self._script = script
+        self._waits_for_request = waits_for_request
         self.connections = 0
         self.received = bytearray()
         self._tls = tls
@@ -61,8 +64,9 @@ class ScriptedServer:
         with connection, contextlib.suppress(OSError):
             secured = self._tls.wrap_socket(connection, server_side=True) if self._tls else None
             with secured or connection as peer:
-                self._read_request(peer)
-                self.script(peer)
+                if self._waits_for_request:
+                    self._read_request(peer)
+                self._script(peer)
 
     def _read_request(self, peer: socket.socket) -> None:
         request = b""
@@ -126,8 +130,10 @@ def redirect_response(location: str, status: int = 302) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[ScriptedServer]:
-    server = ScriptedServer(script, tls)
+def serving(
+    script: Script, tls: ssl.SSLContext | None = None, waits_for_request: bool = True
+) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(script, tls, waits_for_request)
     try:
         yield server
     finally:

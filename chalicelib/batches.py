@@ -1,0 +1,214 @@
+"""Batches: many URLs in one request, fetched one by one from a queue.
+
+An item a batch, and an item for each of its URLs as soon as it is known what became of it, so that
+accepting a batch writes one item however long it is. What has no item yet is pending.
+"""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib import catalog_items as items
+from chalicelib.errors import (
+    BatchNotFound,
+    FetchTimedOut,
+    ImageRecognitionError,
+    ImageServerUnreachable,
+)
+from chalicelib.events import NotOurMessage
+from chalicelib.intake import ImageIntake
+from chalicelib.model import Failure, Status
+
+MAX_URLS = 1000
+REMEMBERED_FOR = timedelta(days=30)
+
+# What may be better in a minute; every other refusal is final.
+_PASSING = (FetchTimedOut, ImageServerUnreachable)
+
+
+class BatchNotAccepted(Exception):
+    """SQS did not take all of a batch's URLs; the caller may send the batch again."""
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """One URL of a batch: its place from 0, and what became of it."""
+
+    batch_id: str
+    number: int
+    url: str
+    image_id: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How far a batch is. `entries` are those that were taken in or refused, in order."""
+
+    id: str
+    created_at: datetime
+    total: int
+    entries: tuple[BatchEntry, ...]
+
+
+class Batches:
+    """The batches of one stage."""
+
+    def __init__(
+        self, dynamodb_client: Any, table_name: str, sqs_client: Any, queue_url: str
+    ) -> None:
+        self._dynamodb = dynamodb_client
+        self._table_name = table_name
+        self._sqs = sqs_client
+        self._queue_url = queue_url
+
+    def begin(self, urls: Sequence[str]) -> Batch:
+        """Accept a batch: its URLs are in the queue when this returns."""
+        batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
+        self._dynamodb.put_item(
+            TableName=self._table_name,
+            Item=_key(batch.id, "BATCH")
+            | items.to_item(
+                {
+                    "created_at": items.to_timestamp(batch.created_at),
+                    "total": batch.total,
+                    "expires_at": _expiry(batch.created_at),
+                }
+            ),
+        )
+        entries = [BatchEntry(batch.id, number, url) for number, url in enumerate(urls)]
+        tens = [entries[start : start + 10] for start in range(0, len(entries), 10)]
+        with ThreadPoolExecutor(max_workers=10) as pool:
+            list(pool.map(self._send, tens))
+        return batch
+
+    def find(self, batch_id: str) -> Batch:
+        """How far a batch is; raises BatchNotFound."""
+        rows = list(self._rows(batch_id))
+        head = next((row for row in rows if row["sk"] == "BATCH"), None)
+        if head is None:
+            raise BatchNotFound(
+                f"There is no batch {batch_id!r}, or it was made more than "
+                f"{REMEMBERED_FOR.days} days ago. POST /batches begins one."
+            )
+        return Batch(
+            batch_id,
+            datetime.fromisoformat(head["created_at"]),
+            int(head["total"]),
+            tuple(_entry(batch_id, row) for row in rows if row["sk"] != "BATCH"),
+        )
+
+    def take_in(self, entry: BatchEntry, intake: ImageIntake, *, last_try: bool) -> None:
+        """Take one URL of a batch in, or note why it is refused.
+
+        Raises what may pass, unless this is the last try: then it is noted like a refusal.
+        """
+        try:
+            image_id = intake.accept_url(entry.url).image.id
+        except _PASSING as error:
+            if not last_try:
+                raise
+            self._write(entry, {"code": type(error).__name__, "message": str(error)})
+        except ImageRecognitionError as refusal:
+            self._write(entry, {"code": type(refusal).__name__, "message": str(refusal)})
+        else:
+            self._write(entry, {"image_id": image_id})
+
+    def _send(self, entries: Sequence[BatchEntry]) -> None:
+        answer = self._sqs.send_message_batch(
+            QueueUrl=self._queue_url,
+            Entries=[
+                {
+                    "Id": str(entry.number),
+                    "MessageBody": json.dumps(
+                        {"batch_id": entry.batch_id, "number": entry.number, "url": entry.url}
+                    ),
+                }
+                for entry in entries
+            ],
+        )
+        if answer.get("Failed"):
+            raise BatchNotAccepted(f"SQS refused {answer['Failed']}")
+
+    def _rows(self, batch_id: str) -> Iterator[dict[str, Any]]:
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table_name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=items.to_item({":pk": f"BATCH#{batch_id}"}),
+            ConsistentRead=True,
+        )
+        for page in pages:
+            yield from map(items.from_item, page["Items"])
+
+    def _write(self, entry: BatchEntry, outcome: dict[str, str]) -> None:
+        self._dynamodb.put_item(
+            TableName=self._table_name,
+            Item=_key(entry.batch_id, f"URL#{entry.number:04}")
+            | items.to_item(
+                {"url": entry.url, "expires_at": _expiry(datetime.now(UTC)), **outcome}
+            ),
+        )
+
+
+def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
+    """The entry that a message of the intake queue holds; raises NotOurMessage."""
+    try:
+        return BatchEntry(str(message["batch_id"]), int(message["number"]), str(message["url"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotOurMessage(f"Not a URL of a batch: {message!r:.200}") from error
+
+
+def batch_values(batch: Batch, statuses: Mapping[str, Status]) -> dict[str, Any]:
+    """A batch as it is shown; `statuses` are those of its images that still exist, by id."""
+    outcomes = Counter(_outcome(entry, statuses) for entry in batch.entries)
+    return {
+        "id": batch.id,
+        "created_at": items.to_timestamp(batch.created_at),
+        "total": batch.total,
+        "pending": batch.total - len(batch.entries) + outcomes["pending"],
+        "recognized": outcomes["recognized"],
+        "failed": outcomes["failed"],
+        "removed": outcomes["removed"],
+        "images": [
+            {"number": entry.number, "url": entry.url, "image_id": entry.image_id}
+            for entry in batch.entries
+            if entry.image_id
+        ],
+        "failures": [
+            {"number": entry.number, "url": entry.url, **asdict(entry.failure)}
+            for entry in batch.entries
+            if entry.failure
+        ],
+    }
+
+
+def _outcome(entry: BatchEntry, statuses: Mapping[str, Status]) -> str:
+    """Where a URL that was worked on counts: an image can fail in recognition as well."""
+    if entry.image_id is None:
+        return "failed"
+    if entry.image_id not in statuses:
+        return "removed"
+    return statuses[entry.image_id].lower()
+
+
+def _entry(batch_id: str, row: dict[str, Any]) -> BatchEntry:
+    return BatchEntry(
+        batch_id,
+        number=int(row["sk"].removeprefix("URL#")),
+        url=row["url"],
+        image_id=row.get("image_id"),
+        failure=Failure(row["code"], row["message"]) if "code" in row else None,
+    )
+
+
+def _key(batch_id: str, sort_key: str) -> dict[str, Any]:
+    return items.to_item({"pk": f"BATCH#{batch_id}", "sk": sort_key})
+
+
+def _expiry(moment: datetime) -> int:
+    return int((moment + REMEMBERED_FOR).timestamp())
