@@ -2,6 +2,11 @@
 # make demo   the same, but stops by itself after the photograph
 # make test   all tests
 # make check  the linters and types
+#
+# make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploys to AWS, or again
+# make token STAGE=dev NAME=alice                    makes a token for a caller
+# make revoke STAGE=dev NAME=alice                   takes it back
+# make destroy STAGE=dev [FORCE=1]                   takes the whole stage away
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,10 +15,10 @@ EMULATOR := .localcloud/emulator/.installed
 PIP := install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format setup clean
+.PHONY: help run demo test check format setup clean deploy destroy token revoke
 
 help:
-	@sed -n 's/^# //p' Makefile | sed '/^$$/q'
+	@sed -n 's/^# \{0,1\}//p' Makefile
 
 run: setup
 	@$(BIN)/python -m localcloud
@@ -53,3 +58,11 @@ $(EMULATOR): localcloud/emulator-requirements.txt
 
 clean:
 	rm -rf .localcloud .chalice/deployed .chalice/deployments examples/third_party/.chalice/deployed
+
+deploy destroy: $(INSTALLED)
+	$(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
+	@$(BIN)/python -m infra.$@ --stage $(STAGE)
+
+token revoke: $(INSTALLED)
+	$(if $(and $(STAGE),$(NAME)),,$(error Say which stage and whose: make $@ STAGE=dev NAME=alice))
+	@$(BIN)/python -m infra.tokens --stage $(STAGE) $(if $(filter token,$@),create,revoke) $(NAME)

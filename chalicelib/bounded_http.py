@@ -1,20 +1,19 @@
 """One GET over a connection that is there already, read within limits.
 
-The standard library's HTTP client does the parsing; every byte comes to it through a reader that
-knows the deadline and what may still be received, so no phase of an answer can go on for longer or
-hold more, however slowly or however much the server sends.
+The standard library's HTTP client does the parsing; every byte comes to it through a bounded
+socket, so no phase of an answer can go on for longer or hold more, however slowly or however much
+the server sends.
 """
 
 import http.client
-import io
 import socket
 import ssl
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
+from chalicelib.bounded_socket import AllowanceUsedUp, BoundedSocket
 from chalicelib.deadline import Deadline
 from chalicelib.errors import ImageFileTooLarge, ImageServerError, ResponseHeadersTooLarge
 from chalicelib.image_urls import ImageUrl
@@ -44,15 +43,16 @@ def get(connection: socket.socket, url: ImageUrl, max_bytes: int, deadline: Dead
         connection.settimeout(deadline.remaining_seconds())
         if url.scheme == "https":
             with tls_context().wrap_socket(connection, server_hostname=url.host) as secured:
-                return _exchange(_BoundedSocket(secured, deadline), url, max_bytes)
-        return _exchange(_BoundedSocket(connection, deadline), url, max_bytes)
+                return _exchange(BoundedSocket(secured, deadline, MAX_HEADER_BYTES), url, max_bytes)
+        return _exchange(BoundedSocket(connection, deadline, MAX_HEADER_BYTES), url, max_bytes)
     except TimeoutError:
         raise deadline.passed() from None
     except ssl.SSLCertVerificationError as error:
         raise ImageServerError(
             f"The certificate of {url.authority} is not valid: {error.verify_message}."
         ) from error
-    except (OSError, http.client.HTTPException, zlib.error) as error:
+    # ValueError: http.client's own for a negative chunk size.
+    except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
         raise ImageServerError(
             f"{url.authority} broke off, or did not answer as HTTP asks ({type(error).__name__})."
         ) from error
@@ -66,49 +66,7 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-class _BoundedSocket:
-    """What http.client needs of a socket."""
-
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._connection = connection
-        self.reader = _BoundedReader(connection, deadline)
-
-    def sendall(self, data: bytes) -> None:
-        self._connection.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self.reader)
-
-    def close(self) -> None:
-        """Leave it open: http.client closes early, and the body is still to be read."""
-
-
-class _BoundedReader(io.RawIOBase):
-    """Reads until the deadline at the latest, and at most `allowance` bytes."""
-
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._connection = connection
-        self._deadline = deadline
-        self.allowance = MAX_HEADER_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        # Set anew for each read: a socket's own time-out starts again with each byte.
-        self._connection.settimeout(self._deadline.remaining_seconds())
-        received = self._connection.recv_into(buffer)
-        self.allowance -= received
-        if self.allowance < 0:
-            raise _AllowanceUsedUpError
-        return received
-
-
-class _AllowanceUsedUpError(Exception):
-    """More bytes came than this phase of an answer may have."""
-
-
-def _exchange(bounded: _BoundedSocket, url: ImageUrl, max_bytes: int) -> Answer:
+def _exchange(bounded: BoundedSocket, url: ImageUrl, max_bytes: int) -> Answer:
     response = _ask(bounded, url)
     if response.status in _REDIRECTS:
         location = response.headers.get("Location")
@@ -123,15 +81,15 @@ def _exchange(bounded: _BoundedSocket, url: ImageUrl, max_bytes: int) -> Answer:
             "the URL opens without signing in."
         )
     # Twice the body is room for the framing of any honest chunked answer.
-    bounded.reader.allowance = 2 * max_bytes + MAX_HEADER_BYTES
+    bounded.allow(2 * max_bytes + MAX_HEADER_BYTES)
     try:
         body = b"".join(_body(response, url, max_bytes))
-    except _AllowanceUsedUpError as error:
+    except AllowanceUsedUp as error:
         raise _too_large(url, max_bytes) from error
     return Answer(None, body, response.headers.get("Content-Type"))
 
 
-def _ask(bounded: _BoundedSocket, url: ImageUrl) -> http.client.HTTPResponse:
+def _ask(bounded: BoundedSocket, url: ImageUrl) -> http.client.HTTPResponse:
     client = http.client.HTTPConnection(url.host, url.port)
     client.sock = bounded
     client.putrequest("GET", url.request_target, skip_host=True, skip_accept_encoding=True)
@@ -143,7 +101,7 @@ def _ask(bounded: _BoundedSocket, url: ImageUrl) -> http.client.HTTPResponse:
     try:
         client.endheaders()
         return client.getresponse()
-    except (_AllowanceUsedUpError, http.client.LineTooLong) as error:
+    except (AllowanceUsedUp, http.client.LineTooLong) as error:
         raise _headers_too_large(url) from error
     except http.client.HTTPException as error:
         if type(error) is http.client.HTTPException:  # "got more than 100 headers"

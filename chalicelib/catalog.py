@@ -16,8 +16,8 @@ from chalicelib import catalog_items as items
 from chalicelib.model import Content, Delivery, Failure, Image, Original, Recognition, Status
 
 # A picture that is posted from a new URL each time (a signed one, say) must not grow its item
-# over DynamoDB's 400 KB: 50 URLs of at most 2,048 characters are 100 KB.
-MAX_SOURCES = 50
+# over DynamoDB's 400 KB: 20 URLs of at most 8,192 characters are 164 KB.
+MAX_SOURCES = 20
 
 # What a new image's item starts with, whoever writes it first: the request or the recognition.
 _START = (

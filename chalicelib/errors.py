@@ -134,6 +134,12 @@ class ImageTooLarge(ImageContentError):
     STATUS_CODE = 422
 
 
+class ImageTooComplex(ImageContentError):
+    """The image is made of so many parts that decoding it would take too long."""
+
+    STATUS_CODE = 422
+
+
 class ImageDamaged(ImageContentError):
     """The image cannot be decoded to its end."""
 
@@ -150,3 +156,15 @@ class BatchNotFound(ImageRecognitionError):
     """No batch has this id."""
 
     STATUS_CODE = 404
+
+
+class IdempotencyKeyInUse(ImageRecognitionError):
+    """A request with the same Idempotency-Key is being answered at this moment."""
+
+    STATUS_CODE = 409
+
+
+class IdempotencyKeyReused(ImageRecognitionError):
+    """The Idempotency-Key was sent with another request before."""
+
+    STATUS_CODE = 422

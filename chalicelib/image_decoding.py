@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from chalicelib.errors import ImageContentError, ImageDamaged, ImageTooLarge, ImageTooSmall
+from chalicelib.image_parts import check_parts
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -26,7 +27,6 @@ _DECODERS = {
     "GIF": ("PIL.GifImagePlugin", ("GIF",)),
     "WEBP": ("PIL.WebPImagePlugin", ("WEBP",)),
     "AVIF": ("PIL.AvifImagePlugin", ("AVIF",)),
-    "HEIC": ("chalicelib.heic_decoder", ("HEIF",)),
     "TIFF": ("PIL.TiffImagePlugin", ("TIFF",)),
     "BMP": ("PIL.BmpImagePlugin", ("BMP",)),
 }
@@ -35,8 +35,9 @@ _DECODERS = {
 def decode(content: bytes, kind: str) -> "ImageFile":
     """The first frame, decoded to its end, as it lies in the file.
 
-    Raises ImageTooSmall, ImageTooLarge or ImageDamaged.
+    Raises ImageTooSmall, ImageTooLarge, ImageTooComplex or ImageDamaged.
     """
+    check_parts(content, kind)
     from PIL import Image
 
     module, formats = _DECODERS[kind]

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from chalicelib.image_decoding import LONGEST_SIDE
+from chalicelib.image_parts import end_of_picture
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -23,10 +24,8 @@ _IPTC_PLACES = {(2, 26), (2, 27), (2, 90), (2, 92), (2, 95), (2, 100), (2, 101)}
 # As XMP and plain text name them (exif:GPSLatitude, photoshop:City, Iptc4xmpCore:Location …).
 _PLACE_NAMES = re.compile(rb"GPS|Location|City|Sublocation|State|Country")
 
-# In the coded pixels of a JPEG, 0xff stands before 0 (a real 0xff) or a restart marker; anything
-# else is the next marker.
-_NEXT_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-_JPEG_END = 0xD9
+# More than any camera writes; a larger one would take long to read.
+_MAX_EXIF_BYTES = 256 * 1024
 
 
 def can_be_kept_as_is(image: "ImageFile", content: bytes, kind: str) -> bool:
@@ -39,49 +38,29 @@ def can_be_kept_as_is(image: "ImageFile", content: bytes, kind: str) -> bool:
         and "transparency" not in image.info
         and not (kind == "PNG" and content[24] > 8)  # bits a channel
         and getattr(image, "n_frames", 1) == 1
-        and _end_of_picture(content, kind) == len(content)
+        and end_of_picture(content, kind) == len(content)
         and _is_upright_and_tells_no_place(image)
     )
 
 
 def orientation_of(image: "ImageFile") -> int:
     """EXIF's orientation, 1 (upright) to 8; 1 where there is none that can be read."""
+    if _has_too_much_exif(image):
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # a picture whose EXIF is damaged is still a picture
         return 1
 
 
-def _end_of_picture(content: bytes, kind: str) -> int | None:
-    return _end_of_jpeg(content) if kind == "JPEG" else _end_of_png(content)
-
-
-def _end_of_jpeg(content: bytes) -> int | None:
-    position = 2
-    while marker := _NEXT_JPEG_MARKER.search(content, position):
-        if content[marker.start() + 1] == _JPEG_END:
-            return marker.end()
-        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2])
-    return None
-
-
-def _end_of_png(content: bytes) -> int | None:
-    position = 8
-    while position < len(content):
-        length = int.from_bytes(content[position : position + 4])
-        name = content[position + 4 : position + 8]
-        position += 12 + length  # the length, the name and the checksum are 4 bytes each
-        if name == b"IEND":
-            return position
-    return None
-
-
 def _is_upright_and_tells_no_place(image: "ImageFile") -> bool:
     from PIL import IptcImagePlugin
 
+    if _has_too_much_exif(image):
+        return False
     try:
         exif = image.getexif()
-        unreadable = "exif" in image.info and not exif
+        unreadable = bool(image.info.get("exif")) and not exif
         if unreadable or orientation_of(image) != 1 or _GPS_TAG in exif:
             return False
         if _IPTC_PLACES & (IptcImagePlugin.getiptcinfo(image) or {}).keys():
@@ -89,6 +68,10 @@ def _is_upright_and_tells_no_place(image: "ImageFile") -> bool:
     except Exception:  # what cannot be read is not kept
         return False
     return not any(_PLACE_NAMES.search(text) for text in _metadata_texts(image))
+
+
+def _has_too_much_exif(image: "ImageFile") -> bool:
+    return len(image.info.get("exif") or b"") > _MAX_EXIF_BYTES
 
 
 def _metadata_texts(image: "ImageFile") -> list[bytes]:

@@ -10,6 +10,8 @@ import errno
 import queue
 import socket
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -38,8 +40,8 @@ _NAMES_OF_NETWORKS = (
     ".metadata.tencentyun.com", ".metadata.oraclecloud.com",
 )  # fmt: skip
 
-# A name may have any number of addresses; two families with a spare each are enough.
-_MAX_ATTEMPTS = 4
+# A name may have any number of addresses; one and a spare of each family are enough.
+_TRIED_OF_A_FAMILY = 2
 
 
 def connect(
@@ -147,7 +149,7 @@ def _connect(
     from ssrfguard import BlockedAddressError
     from ssrfguard import connect as connect_to_checked
 
-    tried = addresses[:_MAX_ATTEMPTS]
+    tried = list(_worth_trying(addresses))
     for number, address in enumerate(tried):
         # One address that is silent must not use up the time of the others.
         timeout = deadline.remaining_seconds() / (len(tried) - number)
@@ -163,6 +165,14 @@ def _connect(
         f"No connection to {url.authority} ({_name_of(failure)}). "
         "Check the URL, or try again later."
     ) from failure
+
+
+def _worth_trying(addresses: "tuple[Address, ...]") -> "Iterator[Address]":
+    of_a_family: Counter[int] = Counter()
+    for address in addresses:
+        of_a_family[address.family] += 1
+        if of_a_family[address.family] <= _TRIED_OF_A_FAMILY:
+            yield address
 
 
 def _name_of(failure: OSError) -> str:

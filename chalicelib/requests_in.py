@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.batches import MAX_URLS
 from chalicelib.catalog_pages import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.errors import InvalidRequest
+from chalicelib.image_urls import LONGEST_URL
 
 _EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
 _PARAMETERS = {"label", "min_confidence", "limit", "cursor"}
@@ -21,6 +23,26 @@ def image_url(body: Any) -> str:
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
     return url.strip()
+
+
+def batch_urls(body: Any) -> list[str]:
+    """The URLs in the body of `POST /batches`; whether each can be fetched shows when it is."""
+    example = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
+    urls = body.get("urls") if isinstance(body, dict) else None
+    if not isinstance(urls, list) or set(body) != {"urls"}:
+        raise InvalidRequest(f"The body must be a JSON object such as {example}.")
+    if not 1 <= len(urls) <= MAX_URLS:
+        raise InvalidRequest(
+            f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. "
+            "Divide a larger one into several."
+        )
+    for number, url in enumerate(urls):
+        if not isinstance(url, str) or not 0 < len(url) <= LONGEST_URL:
+            raise InvalidRequest(
+                f"Entry {number} of urls is {url!r:.100}, but each must be a text of 1 to "
+                f"{LONGEST_URL} characters."
+            )
+    return urls
 
 
 def page_request(parameters: Mapping[str, str] | None) -> PageRequest:

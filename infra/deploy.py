@@ -1,30 +1,34 @@
 """Deploys a stage: the resource stacks first, then the functions with `chalice deploy`.
 
-    python -m infra.deploy --stage dev --set THIRD_PARTY_URL=https://example.com/results
+    THIRD_PARTY_URL=https://example.com/results python -m infra.deploy --stage dev
 
-Safe to run again: what is there and unchanged is left alone. Which account and region, and at
-which endpoint, is botocore's own configuration (AWS_PROFILE, AWS_DEFAULT_REGION, …).
+Safe to run again, also after a failure half-way: what is there and unchanged is left alone, what
+was left unfinished is finished. Which account and region, and at which endpoint, is botocore's own
+configuration (AWS_PROFILE, AWS_DEFAULT_REGION, …).
 """
 
 import argparse
-import json
 import os
 import re
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.stacks import StackError, Stacks
+from infra import chalice_command, chalice_record, policies
+from infra.account import Account
+from infra.configuration import StageConfiguration
+from infra.errors import DeployError
+from infra.stacks import Stacks
 
 PROJECT = Path(__file__).parent.parent
 
+# What no stack can know: where the results go.
+_GIVEN = "THIRD_PARTY_URL"
 
-class DeployError(Exception):
-    """The stage could not be deployed; the message says why and what to do."""
+# Outputs that are told to the operator and that no function needs.
+_NOT_RECORDED = {"ALARM_TOPIC_ARN"}
 
 
 def deploy(
@@ -39,33 +43,31 @@ def deploy(
     `variables` are added to the stage's environment variables in .chalice/config.json, where the
     stacks' outputs are recorded too. `environment` is the environment in which AWS is reached.
     """
-    session = boto3.Session(
-        aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY"),
-        aws_session_token=environment.get("AWS_SESSION_TOKEN"),
-        region_name=environment.get("AWS_DEFAULT_REGION"),
+    configuration = StageConfiguration(project, stage)
+    if not (configuration.variables | dict(variables)).get(_GIVEN):
+        raise DeployError(
+            f"{_GIVEN} is missing: where the results are to be delivered. Say it once, with "
+            f"{_GIVEN}=https://… before the command; it is kept in .chalice/config.json."
+        )
+    account = Account.of(environment)
+    tell(f"stage {stage} in account {account.id}, region {account.region}")
+    outputs = Stacks(account.client("cloudformation"), stage, tell).deploy()
+    tell(f"alarms are told to {outputs['AlarmTopicArn']}")
+    configuration.record(settings_of(outputs) | dict(variables))
+    policies.render(project, stage, account, configuration.policy_files)
+    chalice_record.complete(project, stage, account, configuration.policy_files, tell)
+    lines = chalice_command.run(
+        "deploy", stage, project=project, environment=environment, tell=tell
     )
-    client = session.client("cloudformation", endpoint_url=environment.get("AWS_ENDPOINT_URL"))
-    outputs = Stacks(client, stage, tell).deploy()
-    recorded = {_variable_name(output): value for output, value in outputs.items()}
-    record_variables(project / ".chalice" / "config.json", stage, recorded | dict(variables))
-    tell("chalice deploy")
-    return _chalice_deploy(stage, project, environment)
+    return next(
+        line.partition("Rest API URL:")[2].strip() for line in lines if "Rest API URL:" in line
+    )
 
 
-def record_variables(config_file: Path, stage: str, variables: Mapping[str, str]) -> None:
-    """Set environment variables of a stage in Chalice's configuration; others stay."""
-    config = json.loads(config_file.read_text())
-    recorded = config["stages"][stage].setdefault("environment_variables", {})
-    recorded.update(variables)
-    text = json.dumps(config, indent=2) + "\n"
-    if text != config_file.read_text():
-        config_file.write_text(text)
-
-
-def tell(line: str) -> None:
-    """Show progress."""
-    print(f"  {line}", flush=True)
+def settings_of(outputs: Mapping[str, str]) -> dict[str, str]:
+    """The stacks' outputs as environment variables of the functions."""
+    named = {_variable_name(output): value for output, value in outputs.items()}
+    return {name: value for name, value in named.items() if name not in _NOT_RECORDED}
 
 
 def _variable_name(output: str) -> str:
@@ -73,32 +75,9 @@ def _variable_name(output: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", output).upper()
 
 
-def _chalice_deploy(stage: str, project: Path, environment: Mapping[str, str]) -> str:
-    command = [Path(sys.executable).with_name("chalice"), "deploy", "--stage", stage]
-    with subprocess.Popen(
-        command,
-        cwd=project,
-        env=dict(environment) | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None  # noqa: S101 - says so to mypy
-        lines = []
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            tell(lines[-1])
-    if process.returncode:
-        raise DeployError(
-            f"chalice deploy ended with exit status {process.returncode}; its lines are above."
-        )
-    return next(_urls(lines))
-
-
-def _urls(lines: list[str]) -> Iterator[str]:
-    for line in lines:
-        if "Rest API URL:" in line:
-            yield line.partition("Rest API URL:")[2].strip()
+def tell(line: str) -> None:
+    """Show progress."""
+    print(f"  {line}", flush=True)
 
 
 def main() -> int:
@@ -108,12 +87,22 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="set")
     arguments = parser.parse_args()
     variables = dict(setting.split("=", 1) for setting in arguments.set)
+    if _GIVEN in os.environ:
+        variables.setdefault(_GIVEN, os.environ[_GIVEN])
+
+    def act() -> None:
+        tell(f"serves at {deploy(arguments.stage, variables)}")
+
+    return exit_status_of(act, "deploy")
+
+
+def exit_status_of(act: Callable[[], None], verb: str) -> int:
+    """0 where it went well; 1, and one line that says why, where it did not."""
     try:
-        url = deploy(arguments.stage, variables)
-    except (StackError, DeployError, BotoCoreError, ClientError) as error:
-        print(f"Could not deploy: {error}", file=sys.stderr)
+        act()
+    except (DeployError, BotoCoreError, ClientError) as error:
+        print(f"Could not {verb}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    tell(f"serves at {url}")
     return 0
 
 

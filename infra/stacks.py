@@ -1,5 +1,7 @@
 """The three CloudFormation stacks of a stage, in the order in which they need each other."""
 
+import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +9,36 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
+from infra.account import APP_NAME
+from infra.errors import DeployError
+
 FOLDER = Path(__file__).parent
 PARTS = ("api", "recognition", "integration")
 WAIT = {"Delay": 2, "MaxAttempts": 450}  # seconds and times: 15 minutes a stack
 
+# A stack that never came into being: CloudFormation lets it be deleted and nothing else. The
+# templates keep data only from the first successful creation on (RetainExceptOnCreate).
+_NEVER_MADE = {
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "REVIEW_IN_PROGRESS",
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+}
+_UNDER_WAY = {
+    "CREATE_IN_PROGRESS": "stack_create_complete",
+    "DELETE_IN_PROGRESS": "stack_delete_complete",
+    "ROLLBACK_IN_PROGRESS": "stack_rollback_complete",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "stack_update_complete",
+    "UPDATE_IN_PROGRESS": "stack_update_complete",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "stack_rollback_complete",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "stack_rollback_complete",
+}
+
 Progress = Callable[[str], None]
 
 
-class StackError(Exception):
+class StackError(DeployError):
     """A stack could not be made; the message says what CloudFormation said."""
 
 
@@ -27,11 +51,19 @@ class Stacks:
     tell: Progress
 
     def deploy(self) -> dict[str, str]:
-        """Create or update all three; their outputs, by name."""
+        """Create or update all three, whatever was left of them; their outputs, by name."""
         outputs: dict[str, str] = {}
         for part in PARTS:
             outputs |= self._deploy(part, outputs)
         return outputs
+
+    def destroy(self) -> None:
+        """Delete all that exist, the last first; what holds data is not deleted with them."""
+        for part in reversed(PARTS):
+            name = stack_name(self.stage, part)
+            if self._settled_status(name):
+                self._delete(name)
+                self.tell(f"stack {name}: deleted")
 
     def _deploy(self, part: str, outputs: Mapping[str, str]) -> dict[str, str]:
         name = stack_name(self.stage, part)
@@ -49,23 +81,24 @@ class Stacks:
                 for key in sorted(declared & set(values))
             ],
         }
-        if self._exists(name):
-            done = self._update(request)
-        else:
-            self.client.create_stack(**request, OnFailure="DELETE")
-            self._wait("stack_create_complete", name)
-            done = "created"
+        status = self._settled_status(name)
+        if status in _NEVER_MADE:
+            self.tell(f"stack {name}: {status}, left by a failure: deleted")
+            self._delete(name)
+            status = None
+        if status == "UPDATE_ROLLBACK_FAILED":
+            self.tell(f"stack {name}: {status}: rolled back further")
+            self.client.continue_update_rollback(StackName=name)
+            self._wait("stack_rollback_complete", name)
+        done = self._update(request) if status else self._create(request)
         self.tell(f"stack {name}: {done}")
         return dict(self._outputs(name))
 
-    def _exists(self, name: str) -> bool:
-        try:
-            stacks = self.client.describe_stacks(StackName=name)["Stacks"]
-        except ClientError as error:
-            if "does not exist" in error.response["Error"]["Message"]:
-                return False
-            raise
-        return bool(stacks)
+    def _create(self, request: dict[str, Any]) -> str:
+        created = self.client.create_stack(**request, OnFailure="DELETE")
+        # By its id, because a stack that was deleted after its failure is not found by its name.
+        self._wait("stack_create_complete", created["StackId"])
+        return "created"
 
     def _update(self, request: dict[str, Any]) -> str:
         try:
@@ -76,6 +109,32 @@ class Stacks:
             raise
         self._wait("stack_update_complete", request["StackName"])
         return "updated"
+
+    def _delete(self, name: str) -> None:
+        stack_id = self.client.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        self.client.delete_stack(StackName=name)
+        self._wait("stack_delete_complete", stack_id)
+
+    def _settled_status(self, name: str) -> str | None:
+        """The stack's status once nothing is under way any more; None where there is no stack."""
+        status = self._status(name)
+        if status in _UNDER_WAY:
+            self.tell(f"stack {name}: {status}, waiting for its end")
+            # However it ends, its status says how.
+            with contextlib.suppress(WaiterError):
+                self.client.get_waiter(_UNDER_WAY[status]).wait(StackName=name, WaiterConfig=WAIT)
+            status = self._status(name)
+        return status
+
+    def _status(self, name: str) -> str | None:
+        try:
+            stack = self.client.describe_stacks(StackName=name)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return None
+            raise
+        status: str = stack["StackStatus"]
+        return None if status == "DELETE_COMPLETE" else status
 
     def _wait(self, state: str, name: str) -> None:
         try:
@@ -95,6 +154,16 @@ class Stacks:
             yield output["OutputKey"], output["OutputValue"]
 
 
+def output_names() -> list[str]:
+    """The outputs of all three templates."""
+    texts = [(FOLDER / f"{part}.yaml").read_text() for part in PARTS]
+    return [
+        name
+        for text in texts
+        for name in re.findall(r"^  (\w+):$", text.partition("\nOutputs:\n")[2], re.MULTILINE)
+    ]
+
+
 def stack_name(stage: str, part: str) -> str:
     """The name of a stage's stack."""
-    return f"image-recognition-{stage}-{part}"
+    return f"{APP_NAME}-{stage}-{part}"

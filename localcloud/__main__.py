@@ -11,8 +11,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import DeployError
-from infra.stacks import StackError
+from infra.errors import DeployError
 from localcloud.configuration import Configuration
 from localcloud.demonstration import DemonstrationError, demonstrate
 from localcloud.servers import ServerError
@@ -20,7 +19,6 @@ from localcloud.stage import LocalStage, tell
 
 _PROBLEMS = (
     ServerError,
-    StackError,
     DeployError,
     DemonstrationError,
     BotoCoreError,

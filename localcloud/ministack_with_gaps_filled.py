@@ -6,19 +6,27 @@ pinned; tests/local/test_emulator_gaps.py says when upstream needs a fill no lon
 - ImportRestApi (`POST /restapis?mode=import`) is taken for CreateRestApi: only `/` would exist.
 - PutRestApi (`PUT /restapis/{id}`) is missing: a second deploy would fail.
 - The patch of `minimumCompressionSize` to nothing, which Chalice always sends, breaks the API.
+- Policies that ask for TLS would refuse everything: the emulator speaks plain HTTP, and on loopback
+  nobody can listen. So every request counts as secure.
+- GetParametersByPath is checked against the resource `*`, not against the path, and SQS's
+  batches against actions that AWS does not have (it takes DeleteMessageBatch for DeleteMessage).
 """
 
 import json
 import re
+from contextvars import ContextVar
 from typing import Any
 
-from ministack.app import main
+from ministack import app as emulator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import apigateway_v1 as api_gateway
 
 Document = dict[str, Any]
 _REST_API_PATH = re.compile(r"/restapis(?:/(?P<id>[^/]+))?/?")
 
 _handle_request_upstream = api_gateway.handle_request
+_action_upstream = iam_actions.extract_iam_action
+_resource_arn_upstream = iam_actions.extract_resource_arn
 
 
 async def handle_request(
@@ -119,6 +127,41 @@ def _without_empty_compression_size(body: bytes) -> bytes:
     return json.dumps(patch).encode()
 
 
+def pin_secure_request_origin(source_ip: str, _secure_transport: bool) -> None:
+    """Let `aws:SecureTransport` be true."""
+    iam_evaluator._request_origin.set((source_ip, True))
+
+
+def action(service: str, *request: Any) -> str | None:
+    """The action that a request is checked for."""
+    name: str | None = _action_upstream(service, *request)
+    return name.removesuffix("Batch") if name and service == "sqs" else name
+
+
+def resource_arn(
+    service: str,
+    method: str,
+    path: str,
+    headers: Any,
+    body: bytes,
+    query_params: Document,
+    region: str,
+    account_id: str,
+) -> str:
+    """The resource that a request is checked against."""
+    if service == "ssm" and (parameters_path := json.loads(body or b"{}").get("Path")):
+        return f"arn:aws:ssm:{region}:{account_id}:parameter{parameters_path.rstrip('/')}"
+    return str(
+        _resource_arn_upstream(
+            service, method, path, headers, body, query_params, region, account_id
+        )
+    )
+
+
 if __name__ == "__main__":
     api_gateway.handle_request = handle_request
-    main()
+    iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
+    iam_actions.extract_iam_action = action
+    iam_actions.extract_resource_arn = resource_arn
+    emulator.pin_request_origin = pin_secure_request_origin
+    emulator.main()

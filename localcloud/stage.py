@@ -91,6 +91,7 @@ class LocalStage:
             "MINISTACK_HOST": HOST,
             "GATEWAY_PORT": str(self.configuration.emulator_port),
             "MINISTACK_REGION": REGION,
+            "AUTH": "true",  # a function may do what its policy allows, as on AWS
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",
             "STATE_DIR": str(self._state),

@@ -1,6 +1,7 @@
 """python -m localcloud.rekognition: serve until SIGTERM or SIGINT."""
 
 import argparse
+import logging
 import signal
 import sys
 import threading
@@ -18,22 +19,26 @@ from localcloud.rekognition.stored_images import StoredImages
 def main() -> int:
     """The command line."""
     arguments = _arguments()
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     try:
         models = weights.find(arguments.cache)
     except weights.WeightsError as problem:
         print(problem, file=sys.stderr)
         return 1
-    rekognition = Rekognition(models, StoredImages(_s3_client(arguments.s3_endpoint_url)))
+    rekognition = Rekognition.open(models, StoredImages(_s3_client(arguments.s3_endpoint_url)))
     rekognition.warm_up()
     try:
         server = RekognitionServer((arguments.host, arguments.port), rekognition)
     except OSError as problem:
         address = f"{arguments.host}:{arguments.port}"
-        print(f"The local Rekognition cannot listen on {address}: {problem.strerror}.", file=sys.stderr)
+        print(
+            f"The local Rekognition cannot listen on {address}: {problem.strerror}.",
+            file=sys.stderr,
+        )
         return 1
     _stop_on_signals(server)
-    host, port = server.server_address[:2]
-    print(f"local Rekognition: serving on http://{host}:{port}", flush=True)
+    address = f"{arguments.host}:{server.server_port}"
+    print(f"local Rekognition: serving on http://{address}", flush=True)
     server.serve_forever()
     server.server_close()
     return 0

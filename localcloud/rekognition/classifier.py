@@ -1,4 +1,4 @@
-"""What a picture, or a part of it, shows: EfficientNet-Lite2, trained on ImageNet's 1000 classes."""
+"""What a picture or a part of it shows: EfficientNet-Lite2, trained on ImageNet's 1000 classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,5 +44,5 @@ def center_view(pixels: Pixels) -> Pixels:
 def _as_input(pixels: Pixels) -> NDArray[np.float32]:
     side = (_INPUT_SIDE, _INPUT_SIDE)
     resized = Image.fromarray(pixels).resize(side, Image.Resampling.BICUBIC, reducing_gap=3.0)
-    scaled = (np.asarray(resized, dtype=np.float32) - 127) / 128
-    return scaled.transpose(2, 0, 1)
+    values = np.asarray(resized, dtype=np.float32)
+    return ((values - np.float32(127)) / np.float32(128)).transpose(2, 0, 1)

@@ -55,14 +55,13 @@ def dominant_colors(pixels: NDArray[np.uint8], max_count: int) -> list[DominantC
         max_count, Image.Quantize.MEDIANCUT, kmeans=_CLUSTERING_ROUNDS
     )
     clusters = np.asarray(quantized).ravel()
-    found = [
-        DominantColor(
-            *(int(channel) for channel in sample[clusters == cluster].mean(axis=0).round()),
-            pixel_percent=float((clusters == cluster).mean() * 100),
-        )
-        for cluster in np.unique(clusters)
-    ]
+    found = [_mean_color(sample, clusters == cluster) for cluster in np.unique(clusters)]
     return sorted(found, key=lambda color: -color.pixel_percent)
+
+
+def _mean_color(sample: NDArray[np.uint8], is_member: NDArray[np.bool_]) -> DominantColor:
+    red, green, blue = sample[is_member].mean(axis=0).round().astype(int).tolist()
+    return DominantColor(red, green, blue, pixel_percent=float(is_member.mean() * 100))
 
 
 def css_color(red: int, green: int, blue: int) -> str:
@@ -105,7 +104,7 @@ _HUES = (
     (165, "green"),
     (200, "cyan"),
     (255, "blue"),
-    (300, "purple"),
+    (310, "purple"),
     (345, "pink"),
     (361, "red"),
 )

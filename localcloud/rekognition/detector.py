@@ -62,9 +62,7 @@ class Detection:
 
     def is_same_object(self, other: "Detection") -> bool:
         """Whether two detections are of one class and in one place."""
-        return (
-            self.class_id == other.class_id and self.box.overlap(other.box) > _MAX_OVERLAP
-        )
+        return self.class_id == other.class_id and self.box.overlap(other.box) > _MAX_OVERLAP
 
 
 class Detector:

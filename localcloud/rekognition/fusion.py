@@ -7,7 +7,9 @@ The rules, and what they are for (figures: docs/local-rekognition.md):
    the classifier looks at the box's crop and has to see the same thing.
 3. What the classifier sees in a box is a label too, so the squirrel that the detector took for a
    bird is found although it is not in the middle of the picture.
-4. A label's ancestors are labels too, with at least its confidence.
+4. A small subject is clearer in the middle of the picture: a label that the whole picture hints at
+   is as probable as it is there.
+5. A label's ancestors are labels too, with at least its confidence.
 """
 
 import math
@@ -20,16 +22,27 @@ from localcloud.rekognition.classifier import Probabilities
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.taxonomy import Taxonomy
 
-# Of a thousand classes, one below this is noise, and a sum of much noise is still noise.
+# Of a thousand classes, one below this is noise; and a sum of very many small ones is no evidence:
+# four hundred classes are animals.
 _MIN_CLASS_PROBABILITY = 0.01
-# A crop shows less of the surroundings than what the classifier was trained on.
-_CROP_WEIGHT = 0.8
+_MAX_SUM_OF_LARGEST = 4.0
+# The probability in the whole picture from which on its middle may tell more. The middle alone is
+# often something else altogether: a piece of a pattern is a rug.
+_AGREED = 0.1
+# A part shows less of the surroundings than the pictures that the classifier was trained on.
+_PART_WEIGHT = 0.8
+# Classes that the network sees in pictures of nothing: gradients, noise, plain shapes, patterns
+# (mean probability above 0.01; python -m benchmarks.label_quality --nothing). They count less.
+_SEEN_IN_NOTHING = np.array([418, 446, 530, 549, 556, 599, 688, 723, 782, 904, 906])
+_NOTHING_WEIGHT = 0.6
 # Probabilities that the crop shows the box's label: from the first on it is confirmed (by chance
-# it would be about 0.001), below the second it is not there.
+# it would be about 0.001), below the second it is not there. Where the classifier knows only other
+# things of the label's category, more is needed.
 _CONFIRMED = 0.1
+_CONFIRMED_BY_CATEGORY = 0.5
 _CONTRADICTED = 0.02
 # People are confirmed by the detector alone; the classifier has no class for them.
-_PERSON = "Person"
+PERSON = "Person"
 _UNCONFIRMED_CONFIDENCE = 69.0
 _CONTRADICTED_CONFIDENCE = 45.0
 
@@ -61,13 +74,26 @@ class Label:
     instances: tuple[Instance, ...] = ()
 
 
-def fuse(whole: Probabilities, objects: Sequence[SeenObject], taxonomy: Taxonomy) -> list[Label]:
-    """The labels, the most confident first, from the whole picture's classes and its objects."""
-    confidences = dict(_classified(whole, taxonomy))
+def fuse(
+    whole: Probabilities,
+    middle: Probabilities,
+    objects: Sequence[SeenObject],
+    taxonomy: Taxonomy,
+) -> list[Label]:
+    """The labels, the most confident first.
+
+    They come from the classes of the whole picture, those of its middle, and its objects.
+    """
+    in_whole = _label_probabilities(whole, taxonomy)
+    in_middle = _label_probabilities(middle, taxonomy)
+    confidences = dict(_classified(in_whole))
+    agreed = {name for name, probability in in_whole.items() if probability >= _AGREED}
+    _raise_to(confidences, _classified({name: in_middle.get(name, 0.0) for name in agreed}))
     for seen in objects:
         if seen.crop is not None:
-            _raise_to(confidences, _classified(seen.crop * _CROP_WEIGHT, taxonomy))
-    instances = _instances(objects, whole, taxonomy)
+            part = _label_probabilities(seen.crop * _PART_WEIGHT, taxonomy)
+            _raise_to(confidences, _classified(part))
+    instances = _instances(objects, taxonomy)
     for name, found in instances.items():
         best = max(instance.confidence for instance in found)
         _raise_to(confidences, [(name, best)])
@@ -79,7 +105,11 @@ def fuse(whole: Probabilities, objects: Sequence[SeenObject], taxonomy: Taxonomy
     # Among equals the more specific first, then by name: the same picture, the same answer.
     return sorted(
         labels,
-        key=lambda label: (-label.confidence, -len(taxonomy.labels[label.name].ancestors), label.name),
+        key=lambda label: (
+            -label.confidence,
+            -len(taxonomy.labels[label.name].ancestors),
+            label.name,
+        ),
     )
 
 
@@ -102,21 +132,26 @@ def person_confidence(score: float) -> float:
 def object_confidence(score: float, support: float) -> float:
     """The confidence, 0 to 100, of a box with a score in whose crop its label has a probability."""
     if support >= _CONFIRMED:
-        return 100 * (1 - (1 - score) * (1 - support))
+        return 100 * (1 - (1 - score) * (1 - _PART_WEIGHT * support))
     cap = _UNCONFIRMED_CONFIDENCE if support >= _CONTRADICTED else _CONTRADICTED_CONFIDENCE
     return min(100 * score, cap)
 
 
-def _classified(probabilities: Probabilities, taxonomy: Taxonomy) -> Iterable[tuple[str, float]]:
+def _label_probabilities(probabilities: Probabilities, taxonomy: Taxonomy) -> Mapping[str, float]:
     clear = np.where(probabilities >= _MIN_CLASS_PROBABILITY, probabilities, 0)
-    for name in taxonomy.labels:
-        probability = _probability(clear, name, taxonomy)
-        if probability > 0:
-            yield name, classifier_confidence(probability)
+    clear[_SEEN_IN_NOTHING] *= _NOTHING_WEIGHT
+    sums = {name: _sum(clear[indices]) for name, indices in taxonomy.imagenet_indices_below.items()}
+    return {name: probability for name, probability in sums.items() if probability > 0}
 
 
-def _probability(probabilities: Probabilities, name: str, taxonomy: Taxonomy) -> float:
-    return float(probabilities[taxonomy.imagenet_indices_below[name]].sum())
+def _sum(probabilities: Probabilities) -> float:
+    if not len(probabilities):
+        return 0.0
+    return float(min(probabilities.sum(), probabilities.max() * _MAX_SUM_OF_LARGEST))
+
+
+def _classified(probabilities: Mapping[str, float]) -> Iterable[tuple[str, float]]:
+    return [(name, classifier_confidence(value)) for name, value in probabilities.items()]
 
 
 def _raise_to(confidences: dict[str, float], others: Iterable[tuple[str, float]]) -> None:
@@ -124,13 +159,11 @@ def _raise_to(confidences: dict[str, float], others: Iterable[tuple[str, float]]
         confidences[name] = max(confidences.get(name, 0.0), confidence)
 
 
-def _instances(
-    objects: Sequence[SeenObject], whole: Probabilities, taxonomy: Taxonomy
-) -> Mapping[str, list[Instance]]:
+def _instances(objects: Sequence[SeenObject], taxonomy: Taxonomy) -> Mapping[str, list[Instance]]:
     instances: dict[str, list[Instance]] = {}
     for name in dict.fromkeys(seen.label for seen in objects):
         group = [seen for seen in objects if seen.label == name]
-        supports = [_support(seen, whole, taxonomy) for seen in group]
+        supports = [_support(seen, taxonomy) for seen in group]
         # One confirmed cup makes the others on the table believable.
         shared = max(supports) if max(supports) >= _CONFIRMED else 0.0
         found = [
@@ -142,23 +175,23 @@ def _instances(
 
 
 def _confidence(seen: SeenObject, support: float) -> float:
-    if seen.label == _PERSON:
+    if seen.label == PERSON:
         return person_confidence(seen.score)
     return object_confidence(seen.score, support)
 
 
-def _support(seen: SeenObject, whole: Probabilities, taxonomy: Taxonomy) -> float:
+def _support(seen: SeenObject, taxonomy: Taxonomy) -> float:
     """How probable the classifier finds a box's label in its crop.
 
     For a label that the classifier has no class for, a giraffe for instance, the classes of its
-    category count by half: an animal is some confirmation, a building is none.
+    category speak: an animal confirms it, a building does not.
     """
     if seen.crop is None:
         return 0.0
     if len(taxonomy.imagenet_indices_below[seen.label]):
-        return _probability(seen.crop, seen.label, taxonomy)
+        return float(seen.crop[taxonomy.imagenet_indices_below[seen.label]].sum())
     indices = taxonomy.imagenet_indices_in_category[taxonomy.labels[seen.label].category]
-    return float(seen.crop[indices].sum()) / 2
+    return float(seen.crop[indices].sum()) * _CONFIRMED / _CONFIRMED_BY_CATEGORY
 
 
 def _logistic(log_odds: float) -> float:

@@ -93,23 +93,29 @@ def _to_pixels(image: Image.Image) -> Pixels:
     is_jpeg = image.format != "PNG"
     if is_jpeg:
         image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # libjpeg scales while it decodes
-    shown = _without_transparency(image)
-    shown.thumbnail((_WORKING_SIDE, _WORKING_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    if is_jpeg:
-        shown.getexif().update(image.getexif())
+    reduced = _in_color(image)
+    # Before all else that makes copies: 100 megapixels are 400 MB.
+    reduced.thumbnail((_WORKING_SIDE, _WORKING_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    shown = _on_white(reduced)
+    if is_jpeg:  # "Images in .png format don't contain Exif metadata", says the API's reference
         shown = ImageOps.exif_transpose(shown)
     return np.asarray(shown, dtype=np.uint8)
 
 
-def _without_transparency(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white, as a page would show it."""
+def _in_color(image: Image.Image) -> Image.Image:
+    """In RGB, or in RGBA if anything may be transparent."""
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    wanted = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """RGB; what is transparent becomes white, as a page would show it."""
+    if image.mode == "RGB":
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def _invalid_format() -> ServiceError:

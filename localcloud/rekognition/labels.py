@@ -1,17 +1,18 @@
 """Recognizes a picture: what the two networks see in it, fused into labels."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from localcloud.rekognition.classifier import Classifier, center_view
 from localcloud.rekognition.detector import Box, Detection, Detector
-from localcloud.rekognition.fusion import Label, SeenObject, fuse
+from localcloud.rekognition.fusion import PERSON, Label, SeenObject, fuse
 from localcloud.rekognition.images import Picture, Pixels
 from localcloud.rekognition.taxonomy import Taxonomy
 
 # Each crop takes the classifier about 10 ms on two cores.
-_MAX_CLASSIFIED_CROPS = 6
+MAX_CROPS = 6
 # A box is often a little tight; the classifier was trained on pictures with some surroundings.
 _CROP_MARGIN = 0.1
 _MIN_CROP_PIXELS = 8
@@ -28,34 +29,50 @@ class LabelRecognizer:
     def recognize(self, picture: Picture) -> list[Label]:
         """The labels of a picture, the most confident first."""
         detections = self._detector.detect(picture)
-        classified = [found for found in detections if self._is_worth_a_crop(found)]
-        classified = classified[:_MAX_CLASSIFIED_CROPS]
+        classified = self._worth_a_crop(detections)
         views = whole_views(picture.pixels)
         crops = [_crop(picture, found.box) for found in classified]
-        probabilities = self._classifier.classify([*views, *crops])
-        whole = probabilities[: len(views)].mean(axis=0)
-        crop_probabilities = dict(
-            zip(map(id, classified), probabilities[len(views) :], strict=True)
-        )
+        middle_views = whole_views(middle(picture.pixels))
+        probabilities = iter(self._classifier.classify([*views, *middle_views, *crops]))
+        whole = np.mean([next(probabilities) for _ in views], axis=0)
+        in_middle = np.mean([next(probabilities) for _ in middle_views], axis=0)
+        crop_probabilities = dict(zip(classified, probabilities, strict=True))
         objects = [
             SeenObject(
                 label=self._taxonomy.label_by_coco_class[found.class_id],
                 score=found.score,
                 box=found.box,
-                crop=crop_probabilities.get(id(found)),
+                crop=crop_probabilities.get(found),
             )
             for found in detections
         ]
-        return fuse(whole, objects, self._taxonomy)
+        return fuse(whole, in_middle, objects, self._taxonomy)
 
-    def _is_worth_a_crop(self, detection: Detection) -> bool:
-        """The classifier has no class for people: it would tell what they wear or hold."""
-        return self._taxonomy.label_by_coco_class[detection.class_id] != "Person"
+    def _worth_a_crop(self, detections: Sequence[Detection]) -> Sequence[Detection]:
+        """The best box of each class first, then each class's second, so that all have a chance.
+
+        No people: the classifier has no class for them, it would tell what they wear or hold.
+        """
+        count_by_class: Counter[int] = Counter()
+        ranked = []
+        for found in detections:
+            if self._taxonomy.label_by_coco_class[found.class_id] != PERSON:
+                ranked.append((count_by_class[found.class_id], found))
+                count_by_class[found.class_id] += 1
+        ranked.sort(key=lambda rank_and_found: rank_and_found[0])
+        return [found for _rank, found in ranked[:MAX_CROPS]]
 
 
 def whole_views(pixels: Pixels) -> Sequence[Pixels]:
     """The center, for which the network was made; and all, both ways, for what is not there."""
     return [center_view(pixels), pixels, np.ascontiguousarray(pixels[:, ::-1])]
+
+
+def middle(pixels: Pixels) -> Pixels:
+    """The picture without a sixth of its shorter side on each side."""
+    height, width = pixels.shape[:2]
+    margin = min(height, width) // 6
+    return pixels[margin : height - margin, margin : width - margin]
 
 
 def _crop(picture: Picture, box: Box) -> Pixels:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped] # it has no type information
 
 _THREADS = 2
 

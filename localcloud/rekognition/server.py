@@ -4,7 +4,7 @@ import sys
 import traceback
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import cast
 
 from localcloud.rekognition.protocol import CONTENT_TYPE, ServiceError, encode_error
 from localcloud.rekognition.service import Rekognition
@@ -28,29 +28,31 @@ class RekognitionServer(ThreadingHTTPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: RekognitionServer
     timeout = 60  # seconds for a client that says nothing
     disable_nagle_algorithm = True
-    error_content_type: ClassVar[str] = CONTENT_TYPE
 
     def do_POST(self) -> None:
         """Answer one request."""
         try:
-            operation = self._operation()
-            answer = self.server.rekognition.handle_body(operation, self._body())
-            self._send(200, answer)
+            status, answer = 200, self._answer()
         except ServiceError as error:
-            self._send(error.status, encode_error(error))
-        except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
+            status, answer = error.status, encode_error(error)
+        except Exception:  # whatever it is, the client gets an answer
             traceback.print_exc()
-            error = ServiceError("InternalServerError", "Amazon Rekognition experienced a service issue.", 500)
-            self._send(error.status, encode_error(error))
+            fault = ServiceError("InternalServerError", "The local Rekognition has a fault.", 500)
+            status, answer = fault.status, encode_error(fault)
+        self._send(status, answer)
 
     def do_GET(self) -> None:
         """Tell a person, or whoever waits for the server, that it is there."""
         self._send(200, b'{"service":"local Rekognition"}')
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def _answer(self) -> bytes:
+        body = self._body()  # always read, or the next request on this connection would begin in it
+        server = cast(RekognitionServer, self.server)
+        return server.rekognition.handle_body(self._operation(), body)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base has it
         """One line a request, on standard error."""
         sys.stderr.write(f"{self.log_date_time_string()} {format % arguments}\n")
 
@@ -67,7 +69,9 @@ class _Connection(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         if length > _MAX_BODY_BYTES:
             self.close_connection = True
-            raise ServiceError("RequestEntityTooLargeException", f"The request has {length} bytes.", 413)
+            raise ServiceError(
+                "RequestEntityTooLargeException", f"The request has {length} bytes.", 413
+            )
         return self.rfile.read(length)
 
     def _send(self, status: int, body: bytes) -> None:

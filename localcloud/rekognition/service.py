@@ -1,9 +1,10 @@
 """Rekognition without a socket: an operation's name and request in, its response out."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import botocore.session
 from botocore.model import OperationModel
@@ -18,22 +19,36 @@ from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.stored_images import StoredImages
 from localcloud.rekognition.taxonomy import Taxonomy
 
+logger = logging.getLogger(__name__)
+
 # Each request in work holds a decoded picture and keeps the cores busy; more wait their turn.
 _REQUESTS_AT_ONCE = 4
 
 
-class Rekognition:
-    """Answers requests with the models of a cache folder; safe to use from many threads."""
+class Operation(Protocol):
+    """An operation on one picture."""
 
-    def __init__(self, models: Mapping[str, Path], stored_images: StoredImages) -> None:
+    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+        """The response to a validated request; raises ServiceError."""
+
+
+class Rekognition:
+    """Answers requests by name of operation; safe to use from many threads."""
+
+    def __init__(self, operations: Mapping[str, Operation], stored_images: StoredImages) -> None:
+        self._operations = operations
+        self._stored_images = stored_images
+        self._model = botocore.session.get_session().get_service_model("rekognition")
+        self._turns = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+
+    @classmethod
+    def open(cls, models: Mapping[str, Path], stored_images: StoredImages) -> "Rekognition":
+        """With the models of these files, by name."""
         taxonomy = Taxonomy.load()
         recognizer = LabelRecognizer(
             Detector(models["detector"]), Classifier(models["classifier"]), taxonomy
         )
-        self._model = botocore.session.get_session().get_service_model("rekognition")
-        self._stored_images = stored_images
-        self._operations = {"DetectLabels": DetectLabels(recognizer, taxonomy)}
-        self._turns = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+        return cls({"DetectLabels": DetectLabels(recognizer, taxonomy)}, stored_images)
 
     def handle_body(self, operation: str, body: bytes) -> bytes:
         """As `handle`, from JSON to JSON."""
@@ -51,6 +66,7 @@ class Rekognition:
                 501,
             )
         validation.validate_request(request, model.input_shape)
+        logger.info("%s of %s", operation, _name(request["Image"]))
         with self._turns:
             picture = images.decode(self._content(request["Image"]))
             response = self._operations[operation].answer(request, picture)
@@ -80,3 +96,8 @@ class Rekognition:
             content: bytes = image["Bytes"]
             return content
         return self._stored_images.read(image["S3Object"])
+
+
+def _name(image: Mapping[str, Any]) -> str:
+    stored = image.get("S3Object")
+    return f"{stored.get('Bucket')}/{stored.get('Name')}" if stored else "bytes"

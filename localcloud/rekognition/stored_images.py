@@ -10,8 +10,6 @@ from localcloud.rekognition.protocol import ServiceError
 # "Maximum image size as an Amazon S3 object is limited to 15 MB", which the service counts as MiB.
 MAX_BYTES = 15 * 1024 * 1024
 
-_ACCESS_DENIED = {"AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-
 
 class StoredImages:
     """Reads images with a boto3 S3 client."""
@@ -37,6 +35,7 @@ class StoredImages:
             found = self._client.get_object(**parameters)
             size = found["ContentLength"]
             if size > MAX_BYTES:
+                found["Body"].close()
                 raise ServiceError(
                     "ImageTooLargeException",
                     f"Image size is too large: {size} bytes, maximum: {MAX_BYTES}",

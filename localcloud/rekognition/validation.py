@@ -6,7 +6,7 @@ its own model would be this server's fault.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.model import ListShape, Shape, StringShape, StructureShape
@@ -14,7 +14,7 @@ from botocore.model import ListShape, Shape, StringShape, StructureShape
 from localcloud.rekognition.protocol import ServiceError
 
 
-def validate_request(request: dict[str, Any], shape: StructureShape) -> None:
+def validate_request(request: Mapping[str, Any], shape: StructureShape) -> None:
     """Raise ServiceError ValidationException, with all violations in one message as AWS has it."""
     violations = list(_violations(request, shape, ""))
     if violations:

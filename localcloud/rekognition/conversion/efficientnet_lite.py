@@ -8,6 +8,7 @@ Batch normalization is folded into the convolution before it.
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -64,8 +65,8 @@ class _Network:
         self._weights = weights
         self._nodes: list[onnx.NodeProto] = []
         self._initializers = [
-            numpy_helper.from_array(np.float32(0), "zero"),
-            numpy_helper.from_array(np.float32(6), "six"),
+            numpy_helper.from_array(np.array(0, np.float32), "zero"),
+            numpy_helper.from_array(np.array(6, np.float32), "six"),
         ]
         self._side = INPUT_SIDE
 
@@ -168,7 +169,7 @@ class _Network:
         value = self._append("Gemm", value, "_fc.weight", "_fc.bias", output="logits", transB=1)
         self._append("Softmax", value, output="probabilities", axis=1)
 
-    def _append(self, operator: str, *inputs: str, output: str, **attributes: object) -> str:
+    def _append(self, operator: str, *inputs: str, output: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 

@@ -169,7 +169,7 @@ class _Graph:
         self._initializers[name] = numpy_helper.from_array(np.array(array, order="C"), name)
         return name
 
-    def _append(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
+    def _append(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         output = output or f"value{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output

@@ -6,7 +6,7 @@ any other address goes to the guarded server, where no byte may ever arrive.
 """
 
 import socket
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from ssrfguard.resolvers import UdpResolver
@@ -19,6 +19,13 @@ PUBLIC_IPV6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 SECRET = b"what only our own network may read"
 
 
+class Reachable(Protocol):
+    """Anything that listens on the loopback interface."""
+
+    @property
+    def address(self) -> tuple[str, int]: ...
+
+
 class Internet:
     """What a fetch of one test can reach."""
 
@@ -26,14 +33,14 @@ class Internet:
         self.names = NameServer()
         self.guarded = ScriptedServer(says(image_response(SECRET)))
         self._routes: dict[tuple[str, int], tuple[str, int]] = {}
-        self._servers: list[ScriptedServer] = []
+        self._servers: list[Reachable] = []
 
     def serve(self, host: str, server: ScriptedServer, port: int = 80) -> None:
         """A public server of this name, at a public address."""
         self.names.zone[host] = [[PUBLIC]]
         self.route(PUBLIC, port, server)
 
-    def route(self, address: str, port: int, server: ScriptedServer) -> None:
+    def route(self, address: str, port: int, server: Reachable) -> None:
         self._routes[address, port] = server.address
         self._servers.append(server)
 

@@ -1,9 +1,12 @@
 """Servers that answer without end, without haste, too much, or not as HTTP asks."""
 
+import contextlib
 import gzip
+import socket
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -47,6 +50,7 @@ TOO_MUCH: dict[str, tuple[Script, type[FetchError]]] = {
         goes_on(CHUNKED, b"1;" + b"x" * 60_000 + b"\r\n.\r\n"),
         ImageFileTooLarge,
     ),
+    "one chunk of negative size": (goes_on(CHUNKED + b"-1\r\n", MEGABYTE), ImageFileTooLarge),
     "endless trailers": (goes_on(CHUNKED + b"0\r\n", b"X: " + b"x" * 60_000 + b"\r\n"),
                          ImageFileTooLarge),
     "length told, too large": (
@@ -119,6 +123,7 @@ NOT_AS_HTTP_ASKS: dict[str, Script] = {
     "redirect to nowhere": says(b"HTTP/1.1 302 Found\r\n\r\n"),
     "body cut short": says(OK + b"Content-Length: 100\r\n\r\n" + IMAGE),
     "chunk cut short": says(CHUNKED + b"64\r\n" + IMAGE),
+    "chunk size negative": says(CHUNKED + b"-5\r\n" + IMAGE),
     "chunk size missing": says(CHUNKED + b"size\r\n" + IMAGE),
     "gzip cut short": says(image_response(BOMB[:100], "Content-Encoding: gzip")),
     "gzip that is none": says(image_response(IMAGE, "Content-Encoding: gzip")),
@@ -208,6 +213,45 @@ def test_the_next_address_is_tried_where_one_takes_no_connections(internet: Inte
         internet.names.zone["images.example"] = [[PUBLIC, "93.184.215.15"]]
 
         assert fetch("http://images.example/", FetchLimits()).content == IMAGE
+
+
+def test_the_next_address_is_tried_where_one_is_silent(internet: Internet) -> None:
+    with serving(says(image_response())) as up, _full_server() as silent:
+        internet.route(PUBLIC, 80, silent)
+        internet.route("93.184.215.15", 80, up)
+        internet.names.zone["images.example"] = [[PUBLIC, "93.184.215.15"]]
+
+        fetched = fetch("http://images.example/", FetchLimits(deadline_seconds=1))
+
+        assert fetched.content == IMAGE
+
+
+def test_a_silent_address_of_each_family_leaves_time_for_another(internet: Internet) -> None:
+    many = [f"2606:2800:21f::{number}" for number in range(1, 9)]
+    with serving(says()) as down:
+        for address in many:
+            internet.route(address, 80, down)
+    with serving(says(image_response())) as up:
+        internet.route(PUBLIC, 80, up)
+        internet.names.zone["images.example"] = [[*many, PUBLIC]]
+
+        assert fetch("http://images.example/", FetchLimits()).content == IMAGE
+
+
+@contextlib.contextmanager
+def _full_server() -> Iterator["_Address"]:
+    """A server whose queue is full, so that another connection gets no answer at all."""
+    with contextlib.ExitStack() as held, socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        for _ in range(8):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield _Address(full.getsockname())
+
+
+@dataclass(frozen=True)
+class _Address:
+    address: tuple[str, int]
 
 
 @pytest.mark.parametrize(

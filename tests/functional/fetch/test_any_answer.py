@@ -46,18 +46,19 @@ ANSWERS = st.builds(
 @given(ANSWERS | st.binary(max_size=200))
 @example(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
 @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nimage\r\n0\r\nX: y")
-@settings(max_examples=400, deadline=2_000)
+@example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nimage")
+@settings(max_examples=400, deadline=None)
 def test_any_answer_is_an_image_or_an_error(answer: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         threading.Thread(target=_send_and_close, args=(theirs, answer), daemon=True).start()
         started = time.monotonic()
         try:
-            got = get(ours, URL, MAX_BYTES, Deadline.after(1))
+            got = get(ours, URL, MAX_BYTES, Deadline.after(5))
             refusal = None
         except FetchError as error:
             got, refusal = None, error
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     if got:
         assert len(got.body) <= MAX_BYTES
         assert got.location is None or not got.body

@@ -1,5 +1,6 @@
 """Memory, measured in a process of its own, that fetches one body and says what it took."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -54,6 +55,12 @@ def _first_small_then(script: Script) -> Script:
         (
             "1 GB, not told",
             goes_on(b"HTTP/1.1 200 OK\r\n\r\n", bytes(MEGABYTE)),
+            "ImageFileTooLarge",
+            40,
+        ),
+        (
+            "200 MB in 200 kB of gzip",
+            says(image_response(gzip.compress(bytes(200 * MEGABYTE)), "Content-Encoding: gzip")),
             "ImageFileTooLarge",
             40,
         ),

@@ -1,0 +1,52 @@
+"""What .chalice/config.json says of a stage, and what a deploy records in it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.errors import DeployError
+
+
+class StageConfiguration:
+    """One stage in a project's .chalice/config.json."""
+
+    def __init__(self, project: Path, stage: str) -> None:
+        self._file = project / ".chalice" / "config.json"
+        self._stage = stage
+        stages = self._read()["stages"]
+        if stage not in stages:
+            raise DeployError(
+                f"There is no stage {stage!r} in .chalice/config.json; the stages are "
+                f"{', '.join(stages)}."
+            )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The stage's environment variables."""
+        return dict(self._read()["stages"][self._stage].get("environment_variables", {}))
+
+    @property
+    def policy_files(self) -> dict[str, str]:
+        """Where each function's policy is rendered, relative to .chalice."""
+        functions = self._read()["stages"][self._stage]["lambda_functions"]
+        return {name: function["iam_policy_file"] for name, function in functions.items()}
+
+    def record(self, variables: Mapping[str, str]) -> None:
+        """Set environment variables of the stage; its others stay."""
+        self._write(self.variables | dict(variables))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take environment variables away from the stage."""
+        gone = set(names)
+        self._write({name: value for name, value in self.variables.items() if name not in gone})
+
+    def _read(self) -> Any:
+        return json.loads(self._file.read_text())
+
+    def _write(self, variables: Mapping[str, str]) -> None:
+        configuration = self._read()
+        configuration["stages"][self._stage]["environment_variables"] = dict(variables)
+        text = json.dumps(configuration, indent=2) + "\n"
+        if text != self._file.read_text():
+            self._file.write_text(text)

@@ -1,0 +1,282 @@
+"""Deploying: from nothing, again, after an interruption, and all of it away again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud.configuration import Configuration
+from localcloud.stage import LocalStage, _quick_waiters
+from tests.local.stage_process import StageProcess, wait_for
+
+NAME = "image-recognition-local"
+
+
+@pytest.fixture
+def own_stage(tmp_path: Path) -> Iterator[StageProcess]:
+    """A stage that a test may deploy and destroy as it likes."""
+    stage = StageProcess(tmp_path / "project")
+    stage.copy_project()
+    yield stage
+    if stage.process is not None and stage.process.poll() is None:
+        stage.stop()
+
+
+@pytest.fixture
+def servers(own_stage: StageProcess) -> Iterator[LocalStage]:
+    """The servers of the stage, with nothing deployed on them yet."""
+    local = LocalStage(
+        Configuration.from_environment(dict(own_stage.environment), own_stage.folder)
+    )
+    local._prepare_folders()
+    try:
+        for server in (local._emulator(), local._photographs()):
+            local.servers.append(server)
+            server.start()
+        own_stage.ready = {"aws_endpoint_url": local.configuration.emulator_url}
+        yield local
+    finally:
+        local.stop()
+
+
+def environment_of(stage: StageProcess, **changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **kept,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{stage.environment['EMULATOR_PORT']}",
+        "AWS_DATA_PATH": str(_quick_waiters(stage.folder / "botocore-data")),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(stage.folder / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(stage.folder / "none"),
+        "THIRD_PARTY_URL": "http://127.0.0.1:9/results",
+        **changes,
+    }
+
+
+def run(
+    stage: StageProcess, command: str, *, name: str = "local", **changes: str
+) -> subprocess.CompletedProcess[str]:
+    """`make deploy` or `make destroy`."""
+    environment = environment_of(stage, **changes)
+    return subprocess.run(
+        [sys.executable, "-m", f"infra.{command}", "--stage", name],
+        cwd=stage.folder,
+        env={key: value for key, value in environment.items() if value},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def left_on(stage: StageProcess) -> dict[str, list[str]]:
+    """Whatever is on the emulator, by kind."""
+    client = stage.client
+    queues = client("sqs").list_queues().get("QueueUrls", [])
+    logs = client("logs").describe_log_groups()["logGroups"]
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    dashboards = client("cloudwatch").list_dashboards()["DashboardEntries"]
+    mappings = client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    functions = client("lambda").list_functions()["Functions"]
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    parameters = client("ssm").describe_parameters()["Parameters"]
+    found = {
+        "alarms": [alarm["AlarmName"] for alarm in alarms],
+        "buckets": [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]],
+        "dashboards": [dashboard["DashboardName"] for dashboard in dashboards],
+        "functions": [function["FunctionName"] for function in functions],
+        "log groups": [group["logGroupName"] for group in logs],
+        "mappings": [mapping["UUID"] for mapping in mappings],
+        "parameters": [parameter["Name"] for parameter in parameters],
+        "queues": queues,
+        "REST APIs": [api["id"] for api in client("apigateway").get_rest_apis()["items"]],
+        "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"]],
+        "stacks": [stack["StackName"] for stack in stacks],
+        "subscriptions": [
+            subscription["SubscriptionArn"]
+            for subscription in client("sns").list_subscriptions()["Subscriptions"]
+        ],
+        "tables": client("dynamodb").list_tables()["TableNames"],
+        "topics": [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]],
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+def drive(stage: StageProcess, photograph: str) -> str:
+    """Over HTTP alone: a picture is posted, recognized and delivered; its id."""
+    photographs = f"http://127.0.0.1:{stage.environment['PHOTOGRAPHS_PORT']}"
+    response = stage.request("POST", "/images", json={"url": f"{photographs}/{photograph}"})
+    assert response.status_code == 202, response.text
+    image_id = str(response.json()["id"])
+    assert stage.recognized(image_id)["status"] == "RECOGNIZED"
+    wait_for(
+        lambda: stage.request("GET", f"/images/{image_id}").json()["delivery"] or {},
+        lambda delivery: delivery.get("status") == "DELIVERED",
+        60,
+        "a delivery",
+    )
+    return image_id
+
+
+def test_deployed_changed_deployed_again_and_destroyed(own_stage: StageProcess) -> None:
+    own_stage.start()
+    drive(own_stage, "chelsea-cat.png")
+    before = left_on(own_stage)
+    assert len(before["REST APIs"]) == 1
+    assert own_stage.request("GET", "/health").json() == {"status": "ok"}
+    third_party_url = own_stage.ready["third_party_url"]
+
+    app = own_stage.folder / "app.py"
+    app.write_text(app.read_text().replace('{"status": "ok"}', '{"status": "changed"}'))
+    done = run(own_stage, "deploy", THIRD_PARTY_URL=third_party_url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert own_stage.request("GET", "/health").json() == {"status": "changed"}
+    assert left_on(own_stage) == before
+    drive(own_stage, "coffee.png")
+
+    refused = run(own_stage, "destroy")
+    assert refused.returncode == 1
+    assert "holds 2 objects in bucket" in refused.stderr
+    assert "items in table" in refused.stderr
+    assert "FORCE=1" in refused.stderr
+    assert left_on(own_stage) == before
+
+    done = run(own_stage, "destroy", FORCE="1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert left_on(own_stage) == {}
+    chalice = own_stage.folder / ".chalice"
+    variables = json.loads((chalice / "config.json").read_text())["stages"]["local"]
+    assert not [name for name in variables["environment_variables"] if "_ARN" in name]
+    assert "IMAGES_BUCKET_NAME" not in variables["environment_variables"]
+    assert not (chalice / "deployed" / "local.json").exists()
+    assert not (chalice / "rendered-policies" / "local").exists()
+    # And once more: there is nothing to do, which is well.
+    assert run(own_stage, "destroy").returncode == 0
+
+
+def test_a_deploy_that_was_cut_off_after_the_second_stack_ends_well(
+    own_stage: StageProcess, servers: LocalStage
+) -> None:
+    cut_off_at(own_stage, rf"stack {NAME}-recognition: created")
+    assert "functions" not in left_on(own_stage)
+    done = run(own_stage, "deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_deployed_once(own_stage)
+
+
+def test_a_deploy_that_was_cut_off_within_chalice_makes_nothing_twice(
+    own_stage: StageProcess, servers: LocalStage
+) -> None:
+    first = run(own_stage, "deploy")
+    assert first.returncode == 0, first.stdout + first.stderr
+    before = left_on(own_stage)
+    other_stages = a_rest_api_that_calls(own_stage, f"{NAME}2")
+    a_rest_api_that_calls(own_stage, NAME)
+    # Chalice writes its record at its end, so a deploy that is cut off has none.
+    (own_stage.folder / ".chalice" / "deployed" / "local.json").unlink()
+    done = run(own_stage, "deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is a second one of this stage" in done.stdout
+    before["REST APIs"].append(other_stages)
+    assert left_on(own_stage) == before
+
+
+def test_a_stack_whose_creation_failed_is_made_anew(
+    own_stage: StageProcess, servers: LocalStage
+) -> None:
+    a_fifo_queue_must_be_named_so = {
+        "Type": "AWS::SQS::Queue",
+        "Properties": {"QueueName": "queue", "FifoQueue": True},
+    }
+    broken = json.dumps({"Resources": {"Queue": a_fifo_queue_must_be_named_so}})
+    cloudformation = own_stage.client("cloudformation")
+    cloudformation.create_stack(StackName=f"{NAME}-api", TemplateBody=broken)
+    wait_for(
+        lambda: cloudformation.describe_stacks(StackName=f"{NAME}-api")["Stacks"][0]["StackStatus"],
+        lambda status: status == "ROLLBACK_COMPLETE",
+        30,
+        "the stack's failure",
+    )
+    done = run(own_stage, "deploy")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ROLLBACK_COMPLETE, left by a failure: deleted" in done.stdout
+    assert_deployed_once(own_stage)
+
+
+WRONG: list[tuple[str, dict[str, str], str]] = [
+    ("local", {"AWS_ACCESS_KEY_ID": "AKIAWRONGWRONGWRONG1"}, "does not accept the credentials"),
+    ("local", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
+    ("local", {"AWS_DEFAULT_REGION": ""}, "No region"),
+    ("local", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "cannot be reached"),
+    ("staging", {}, "no stage 'staging'"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "changes", "says"),
+    [
+        ("deploy", "local", {"THIRD_PARTY_URL": ""}, "THIRD_PARTY_URL is missing"),
+        *(("deploy", *wrong) for wrong in WRONG),
+        *(("destroy", *wrong) for wrong in WRONG),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(
+    own_stage: StageProcess,
+    servers: LocalStage,
+    command: str,
+    name: str,
+    changes: dict[str, str],
+    says: str,
+) -> None:
+    done = run(own_stage, command, name=name, **changes)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert left_on(own_stage) == {}
+
+
+def cut_off_at(stage: StageProcess, line: str) -> None:
+    """Deploy, and kill the process when it has printed this line."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "infra.deploy", "--stage", "local"],
+        cwd=stage.folder,
+        env=environment_of(stage),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for printed in process.stdout:
+            if re.search(line, printed):
+                process.send_signal(signal.SIGKILL)
+                break
+
+
+def a_rest_api_that_calls(stage: StageProcess, function: str) -> str:
+    """A REST API such as Chalice makes for a stage; its id."""
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    integration = {"type": "aws_proxy", "httpMethod": "POST", "uri": uri}
+    definition = {
+        "swagger": "2.0",
+        "info": {"title": "image-recognition", "version": "1.0"},
+        "paths": {"/": {"get": {"x-amazon-apigateway-integration": integration}}},
+    }
+    body = json.dumps(definition).encode()
+    return str(stage.client("apigateway").import_rest_api(body=body)["id"])
+
+
+def assert_deployed_once(stage: StageProcess) -> None:
+    there = left_on(stage)
+    assert len(there["stacks"]) == 3
+    assert len(there["REST APIs"]) == 1
+    assert len(there["mappings"]) == 2
+    assert len(there["functions"]) == len(there["roles"]) == 5
