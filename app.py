@@ -10,7 +10,6 @@ from typing import Any
 from chalice.app import (
     AuthRequest,
     AuthResponse,
-    BadRequestError,
     Chalice,
     Request,
     Response,
@@ -26,6 +25,8 @@ from chalicelib import (
     representation,
     requests_in,
 )
+from chalicelib.batches import batch_values
+from chalicelib.idempotency import Answer
 from chalicelib.messages import Message, messages_of
 from chalicelib.model import is_image_id
 from chalicelib.services import Services
@@ -36,6 +37,7 @@ settings = Settings.from_environment()
 services = Services(settings)
 
 app = Chalice(app_name="image-recognition", configure_logs=False)
+app.api.binary_types = [*app.api.binary_types, *requests_in.PICTURE_CONTENT_TYPES]
 observability.configure_logging(settings.log_level, app.log)
 
 
@@ -58,15 +60,57 @@ def tell_health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@app.route("/images", methods=["POST"], authorizer=authorize)
+@app.route("/images", methods=["POST"], authorizer=authorize, content_types=["*/*"])
 def create_image() -> Response:
-    """Take in the picture at a URL: 202 with the new image, 200 with one that is known."""
-    accepted = services.intake.accept_url(requests_in.image_url(_json_body()))
-    return Response(
-        body=representation.image_values(accepted.image),
-        status_code=202 if accepted.is_new else 200,
-        headers={"Location": f"/images/{accepted.image.id}", "Content-Type": "application/json"},
+    """Take in a picture, at a URL or in the body: 202 with a new image, 200 with a known one."""
+
+    def answer() -> Answer:
+        if requests_in.is_picture(_request().headers):
+            accepted = services.intake.accept_content(_body())
+        else:
+            accepted = services.intake.accept_url(requests_in.image_url(_body()))
+        values = representation.image_values(accepted.image)
+        return Answer(202 if accepted.is_new else 200, values, f"/images/{accepted.image.id}")
+
+    return _answer_once(answer)
+
+
+@app.route("/uploads", methods=["POST"], authorizer=authorize, content_types=["*/*"])
+def create_upload() -> Response:
+    """A form with which a file goes straight to S3: 201 with its address and fields."""
+
+    def answer() -> Answer:
+        form = services.uploads.begin()
+        return Answer(201, representation.upload_form_values(form), f"/uploads/{form.id}")
+
+    return _answer_once(answer)
+
+
+@app.route("/uploads/{upload_id}", methods=["GET"], authorizer=authorize)
+def get_upload(upload_id: str) -> dict[str, object]:
+    """What became of an upload: WAITING, STORED with the image's id, REFUSED with the reason."""
+    return representation.upload_values(services.uploads.find(upload_id))
+
+
+@app.route("/batches", methods=["POST"], authorizer=authorize, content_types=["*/*"])
+def create_batch() -> Response:
+    """Accept many URLs at once: 202 with the batch; they are fetched from a queue."""
+
+    def answer() -> Answer:
+        batch = services.batches.begin(requests_in.batch_urls(_body()))
+        return Answer(202, batch_values(batch, {}), f"/batches/{batch.id}")
+
+    return _answer_once(answer)
+
+
+@app.route("/batches/{batch_id}", methods=["GET"], authorizer=authorize)
+def get_batch(batch_id: str) -> dict[str, object]:
+    """How far a batch is, and why what failed did."""
+    batch = services.batches.find(batch_id)
+    statuses = services.catalog_pages.statuses(
+        entry.image_id for entry in batch.entries if entry.image_id
     )
+    return batch_values(batch, statuses)
 
 
 @app.route("/images", methods=["GET"], authorizer=authorize)
@@ -91,6 +135,18 @@ def get_image(image_id: str) -> Response:
         xml = integration_xml.document(image).decode()
         return Response(body=xml, headers={"Content-Type": "application/xml"})
     return Response(body=representation.image_values(image))
+
+
+@app.on_sqs_message(queue=settings.intake_queue_name, batch_size=10)
+def take_in_pictures(event: SQSEvent) -> None:
+    """S3 told the intake queue that uploads arrived; POST /batches put URLs there."""
+    queue = services.intake_queue
+    waiting = services.waiting_pictures
+
+    def take_in(message: Message) -> None:
+        waiting.take_in(message.body, last_try=queue.is_last_receive(message))
+
+    queue.work_through(messages_of(event.to_dict()), take_in)
 
 
 @app.on_sqs_message(queue=settings.recognition_queue_name, batch_size=10)
@@ -128,6 +184,28 @@ def forget_removed_image(event: S3Event) -> None:
         services.removal.forget(image_id)
 
 
+def _answer_once(answer: Callable[[], Answer]) -> Response:
+    """The answer, or that of the first request with the same Idempotency-Key."""
+    request = _request()
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        given = answer()
+    else:
+        given = services.idempotent_requests.once(
+            key,
+            caller=request.context.get("authorizer", {}).get("principalId", ""),
+            request=requests_in.fingerprint(request.method, request.path, _body()),
+            context=app.lambda_context,
+            answer=answer,
+        )
+    # On AWS the stage's name comes before the path.
+    prefix = request.context.get("path", "").removesuffix(request.path)
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+    if given.location:
+        headers["Location"] = prefix + given.location
+    return Response(body=given.body, status_code=given.status_code, headers=headers)
+
+
 def _request() -> Request:
     """The request that a route answers."""
     if app.current_request is None:
@@ -135,10 +213,7 @@ def _request() -> Request:
     return app.current_request
 
 
-def _json_body() -> object:
-    try:
-        return _request().json_body
-    except BadRequestError as error:
-        raise errors.InvalidRequest(
-            'The body is not JSON. Send a JSON object such as {"url": "https://example.com/cat.jpg"}.'
-        ) from error
+def _body() -> bytes:
+    """The body; API Gateway hands on as text what it does not hold for binary."""
+    body = _request().raw_body
+    return body.encode() if isinstance(body, str) else body

@@ -53,7 +53,7 @@ def image_ids_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...
 
 def parse_notification(body: str) -> tuple[str, ...]:
     """The images that the text of an S3 notification tells of; raises NotOurMessage."""
-    return image_ids_of_notification(_json_object(body))
+    return image_ids_of_notification(json_object(body))
 
 
 def result_event(image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -82,14 +82,15 @@ def result_event(image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def parse_result_event(body: str) -> ResultEvent:
     """The event that `result_event` made; raises NotOurMessage."""
-    event = _json_object(body)
+    event = json_object(body)
     try:
         return ResultEvent(id=str(event["id"]), image_id=str(event["data"]["image_id"]))
     except (KeyError, TypeError) as error:
         raise NotOurMessage(f"Not an event of a result: {_start(event)}") from error
 
 
-def _json_object(body: str) -> dict[str, Any]:
+def json_object(body: str) -> dict[str, Any]:
+    """The JSON object that a message's body is; raises NotOurMessage."""
     try:
         value = json.loads(body)
     except ValueError as error:

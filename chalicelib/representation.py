@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from chalicelib.model import Image
+from chalicelib.uploads import Upload, UploadForm
 
 
 def image_values(image: Image) -> dict[str, Any]:
@@ -27,6 +28,16 @@ def image_summary(image: Image) -> dict[str, Any]:
         {"name": label.name, "confidence": label.confidence} for label in image.labels
     ]
     return values
+
+
+def upload_form_values(form: UploadForm) -> dict[str, Any]:
+    """A form for one file: POST the fields and the file, as `multipart/form-data`, to the URL."""
+    return _plain(asdict(form))  # type: ignore[no-any-return]
+
+
+def upload_values(upload: Upload) -> dict[str, Any]:
+    """What became of an upload."""
+    return asdict(upload)
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,7 @@
 """What callers send, checked: bodies and query parameters to values."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,29 +10,51 @@ from chalicelib.catalog_pages import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.errors import InvalidRequest
 from chalicelib.image_urls import LONGEST_URL
 
+# The kind of a picture shows from its bytes; the header only has to say that it is no JSON.
+PICTURE_CONTENT_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/avif",
+    "image/gif",
+    "image/tiff",
+    "image/bmp",
+    "application/octet-stream",
+)
+
 _EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
+_BATCH_EXAMPLE = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
 _PARAMETERS = {"label", "min_confidence", "limit", "cursor"}
 
 
-def image_url(body: Any) -> str:
+def image_url(body: bytes) -> str:
     """The URL in the body of `POST /images`."""
-    if not isinstance(body, dict):
-        raise InvalidRequest(f"The body must be a JSON object such as {_EXAMPLE}.")
-    unknown = sorted(set(body) - {"url"})
+    values = _json_object(body, _EXAMPLE)
+    unknown = sorted(set(values) - {"url"})
     if unknown:
         raise InvalidRequest(f"Unknown fields {unknown}. The body may have: url.")
-    url = body.get("url")
+    url = values.get("url")
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
     return url.strip()
 
 
-def batch_urls(body: Any) -> list[str]:
+def is_picture(headers: Mapping[str, str]) -> bool:
+    """Whether a request's body is a picture, by its Content-Type; else it should be JSON."""
+    return headers.get("content-type", "").split(";")[0].strip().lower() in PICTURE_CONTENT_TYPES
+
+
+def fingerprint(method: str, path: str, body: bytes) -> str:
+    """What a request asks, as a short text."""
+    return f"{method} {path} {hashlib.sha256(body).hexdigest()}"
+
+
+def batch_urls(body: bytes) -> list[str]:
     """The URLs in the body of `POST /batches`; whether each can be fetched shows when it is."""
-    example = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
-    urls = body.get("urls") if isinstance(body, dict) else None
-    if not isinstance(urls, list) or set(body) != {"urls"}:
-        raise InvalidRequest(f"The body must be a JSON object such as {example}.")
+    values = _json_object(body, _BATCH_EXAMPLE)
+    urls = values.get("urls")
+    if not isinstance(urls, list) or set(values) != {"urls"}:
+        raise InvalidRequest(f"The body must be a JSON object such as {_BATCH_EXAMPLE}.")
     if not 1 <= len(urls) <= MAX_URLS:
         raise InvalidRequest(
             f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. "
@@ -64,6 +88,16 @@ def page_request(parameters: Mapping[str, str] | None) -> PageRequest:
         limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
         cursor=given.get("cursor"),
     )
+
+
+def _json_object(body: bytes, example: str) -> dict[str, Any]:
+    try:
+        values = json.loads(body)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidRequest(f"The body must be a JSON object such as {example}.")
+    return values
 
 
 def _number(

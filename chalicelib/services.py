@@ -5,11 +5,13 @@ Everything is made at its first use, so that a function pays only for what it ne
 
 from functools import cached_property, partial
 
+from chalicelib.batches import Batches
 from chalicelib.catalog import Catalog
 from chalicelib.catalog_pages import CatalogPages
 from chalicelib.clients import client
 from chalicelib.delivery import ResultDelivery
 from chalicelib.fetch import fetch
+from chalicelib.idempotency import IdempotentRequests
 from chalicelib.intake import ImageIntake
 from chalicelib.messages import Queue
 from chalicelib.recognition import ImageRecognition
@@ -20,6 +22,8 @@ from chalicelib.settings import Settings
 from chalicelib.storage import ImageStore
 from chalicelib.third_party import ThirdParty
 from chalicelib.tokens import Tokens
+from chalicelib.uploads import Uploads
+from chalicelib.waiting_pictures import WaitingPictures
 
 
 class Services:
@@ -38,6 +42,44 @@ class Services:
         """URLs to stored images."""
         return ImageIntake(
             partial(fetch, limits=self._settings.fetch_limits), self._store, self.catalog
+        )
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Files that go straight to S3."""
+        return Uploads(
+            client("s3"),
+            self._settings.images_bucket_name,
+            client("dynamodb"),
+            self._settings.catalog_table_name,
+            self._settings.fetch_limits.max_bytes,
+        )
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Many URLs in one request."""
+        return Batches(
+            client("dynamodb"),
+            self._settings.catalog_table_name,
+            client("sqs"),
+            self._settings.intake_queue_url,
+        )
+
+    @cached_property
+    def waiting_pictures(self) -> WaitingPictures:
+        """Uploads and URLs of batches to stored images."""
+        return WaitingPictures(self.intake, self.uploads, self.batches)
+
+    @cached_property
+    def idempotent_requests(self) -> IdempotentRequests:
+        """Answers of requests that have a key."""
+        return IdempotentRequests(client("dynamodb"), self._settings.idempotency_table_name)
+
+    @cached_property
+    def intake_queue(self) -> Queue:
+        """Where uploads and URLs of batches wait to be taken in."""
+        return Queue(
+            client("sqs"), self._settings.intake_queue_url, self._settings.intake_max_receives
         )
 
     @cached_property

@@ -19,6 +19,9 @@ class Settings:
     api_tokens_path: str
     images_bucket_name: str
     catalog_table_name: str
+    idempotency_table_name: str
+    intake_queue_url: str
+    intake_max_receives: int
     recognition_queue_url: str
     recognition_max_receives: int
     results_topic_arn: str
@@ -29,6 +32,11 @@ class Settings:
     max_labels: int
     min_confidence: float
     log_level: str
+
+    @property
+    def intake_queue_name(self) -> str:
+        """The last part of a queue's URL is its name."""
+        return self.intake_queue_url.rpartition("/")[2]
 
     @property
     def recognition_queue_name(self) -> str:
@@ -48,6 +56,9 @@ class Settings:
             api_tokens_path=read.text("API_TOKENS_PATH"),
             images_bucket_name=read.text("IMAGES_BUCKET_NAME"),
             catalog_table_name=read.text("CATALOG_TABLE_NAME"),
+            idempotency_table_name=read.text("IDEMPOTENCY_TABLE_NAME"),
+            intake_queue_url=read.url("INTAKE_QUEUE_URL"),
+            intake_max_receives=read.integer("INTAKE_MAX_RECEIVES", "5", 1, 1000),
             recognition_queue_url=read.url("RECOGNITION_QUEUE_URL"),
             recognition_max_receives=read.integer("RECOGNITION_MAX_RECEIVES", "5", 1, 1000),
             results_topic_arn=read.text("RESULTS_TOPIC_ARN"),

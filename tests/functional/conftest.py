@@ -19,6 +19,7 @@ PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 
 TOKEN = "ir_a-token-of-the-tests"
 BUCKET, TABLE = "images-bucket", "catalog-table"
+INTAKE_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/intake"
 RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
 INTEGRATION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/integration"
 RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
@@ -82,6 +83,8 @@ def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
             "API_TOKENS_PATH": "/tokens",
             "IMAGES_BUCKET_NAME": BUCKET,
             "CATALOG_TABLE_NAME": TABLE,
+            "IDEMPOTENCY_TABLE_NAME": "idempotency-table",
+            "INTAKE_QUEUE_URL": INTAKE_QUEUE,
             "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
             "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
             "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 from PIL import Image
 
 from tests.local.conftest import Origin
@@ -33,14 +34,31 @@ class Flow:
     origin: Origin
 
     def post_a_new_picture(self) -> str:
+        name = self._make_a_new_picture()
+        response = self.stage.request("POST", "/images", json={"url": f"{self.origin.url}/{name}"})
+        return str(response.json().get("id", ""))
+
+    def _make_a_new_picture(self) -> str:
         number = time.monotonic_ns()
         name = f"{number}.png"
         picture = Image.open(CAT).convert("RGB")
         picture.putpixel((0, 0), tuple(number.to_bytes(16)[-4:-1]))
         picture.putpixel((1, 0), tuple(number.to_bytes(16)[-7:-4]))
         picture.save(self.origin.folder / name)
-        response = self.stage.request("POST", "/images", json={"url": f"{self.origin.url}/{name}"})
-        return str(response.json().get("id", ""))
+        return name
+
+    def post_a_batch(self) -> None:
+        urls = [f"{self.origin.url}/{self._make_a_new_picture()}"]
+        self.stage.request("POST", "/batches", json={"urls": urls})
+
+    def post_a_bad_request_with_a_key(self) -> None:
+        headers = {"Idempotency-Key": unknown_id()}
+        self.stage.request("POST", "/images", json={"url": ""}, headers=headers)
+
+    def upload_a_new_picture(self) -> None:
+        form = self.stage.request("POST", "/uploads").json()
+        content = (self.origin.folder / self._make_a_new_picture()).read_bytes()
+        requests.post(form["url"], data=form["fields"], files={"file": content}, timeout=30)
 
     def recognize_and_deliver_a_new_picture(self) -> str:
         image_id = self.post_a_new_picture()
@@ -73,11 +91,17 @@ class Flow:
     def send_nonsense_for_recognition(self) -> None:
         self._send("recognition", "not ours")
 
+    def send_nonsense_to_take_in(self) -> None:
+        self._send("intake", "not ours")
+
     def send_nonsense_for_delivery(self) -> None:
         self._send("integration", "not ours")
 
     def give_a_half_bad_batch_for_recognition(self) -> None:
         self._invoke_with_a_half_bad_batch("recognize_images", "recognition")
+
+    def give_a_half_bad_batch_to_take_in(self) -> None:
+        self._invoke_with_a_half_bad_batch("take_in_pictures", "intake")
 
     def give_a_half_bad_batch_for_delivery(self) -> None:
         self._invoke_with_a_half_bad_batch("deliver_results", "integration")
@@ -127,6 +151,18 @@ NEEDS: dict[str, dict[str, Drive]] = {
         "dynamodb:GetItem": Flow.get_an_image,
         "dynamodb:Query": Flow.list_images,
         "dynamodb:BatchGetItem": Flow.list_images,
+        "dynamodb:PutItem": Flow.post_a_batch,
+        "dynamodb:DeleteItem": Flow.post_a_bad_request_with_a_key,
+        "sqs:SendMessage": Flow.post_a_batch,
+    },
+    "take_in_pictures": {
+        "s3:GetObject": Flow.upload_a_new_picture,
+        "s3:DeleteObject": Flow.upload_a_new_picture,
+        "s3:PutObject": Flow.post_a_batch,
+        "dynamodb:UpdateItem": Flow.post_a_batch,
+        "dynamodb:PutItem": Flow.post_a_batch,
+        "sqs:ChangeMessageVisibility": Flow.send_nonsense_to_take_in,
+        "sqs:DeleteMessage": Flow.give_a_half_bad_batch_to_take_in,
     },
     "authorize": {"ssm:GetParametersByPath": Flow.call_with_an_unknown_token},
     "recognize_images": {

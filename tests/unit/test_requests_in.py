@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 
 from chalicelib.catalog_pages import PageRequest
@@ -8,18 +6,24 @@ from chalicelib.requests_in import image_url, page_request
 
 
 def test_the_url_is_taken_without_the_spaces_around_it() -> None:
-    assert image_url({"url": " https://example.com/cat.jpg\n"}) == "https://example.com/cat.jpg"
+    assert image_url(b'{"url": " https://example.com/cat.jpg\\n"}') == "https://example.com/cat.jpg"
 
 
-@pytest.mark.parametrize("body", [None, [], "text", 1, {}, {"url": None}, {"url": ""}, {"url": 5}])
-def test_a_body_without_a_url_is_answered_with_an_example(body: Any) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"\xff\xfe", b"null", b"[]", b'"text"', b"1", b"{}"),
+        *(b'{"url": null}', b'{"url": ""}', b'{"url": 5}'),
+    ],
+)
+def test_a_body_without_a_url_is_answered_with_an_example(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"example\.com"):
         image_url(body)
 
 
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(InvalidRequest, match="uri"):
-        image_url({"uri": "https://example.com/cat.jpg"})
+        image_url(b'{"uri": "https://example.com/cat.jpg"}')
 
 
 def test_a_page_has_defaults() -> None:

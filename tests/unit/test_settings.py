@@ -8,6 +8,8 @@ REQUIRED = {
     "API_TOKENS_PATH": "/tokens",
     "IMAGES_BUCKET_NAME": "bucket",
     "CATALOG_TABLE_NAME": "table",
+    "IDEMPOTENCY_TABLE_NAME": "idempotency",
+    "INTAKE_QUEUE_URL": "https://sqs.example.com/1/intake",
     "RECOGNITION_QUEUE_URL": "https://sqs.example.com/1/recognition",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
     "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
