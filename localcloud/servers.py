@@ -111,7 +111,5 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback URL
             return True
-    except urllib.error.HTTPError:
-        return True
-    except (urllib.error.URLError, OSError):
+    except (urllib.error.URLError, OSError):  # an error status too: then it is another server
         return False

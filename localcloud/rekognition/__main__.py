@@ -20,6 +20,7 @@ def main() -> int:
     """The command line."""
     arguments = _arguments()
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         models = weights.find(arguments.cache)
     except weights.WeightsError as problem:

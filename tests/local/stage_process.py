@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -43,6 +44,10 @@ class StageProcess:
                 shutil.copytree(source, self.folder / part, ignore=ignored)
             else:
                 shutil.copy(source, self.folder / part)
+        config_file = self.folder / ".chalice" / "config.json"
+        config = json.loads(config_file.read_text())
+        config["stages"]["local"]["environment_variables"] = {}  # of the last run in the project
+        config_file.write_text(json.dumps(config, indent=2) + "\n")
         own = self.folder / ".localcloud"
         own.mkdir()
         for installed in ("emulator", "models"):
@@ -132,9 +137,14 @@ def wait_for(
 
 
 def free_ports(count: int) -> list[str]:
-    """Ports that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(listening.getsockname()[1]) for listening in sockets]
-    for listening in sockets:
-        listening.close()
+    """Ports that nobody listens on, below those that the system gives to whoever asks for any.
+
+    Some seconds pass until the stage listens on them, in which any other test may ask for one.
+    """
+    ports: list[str] = []
+    while len(ports) < count:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - nothing to guess
+        with socket.socket() as probe:
+            if str(port) not in ports and probe.connect_ex(("127.0.0.1", port)) != 0:
+                ports.append(str(port))
     return ports
