@@ -46,7 +46,9 @@ class _JsonLines(LambdaPowertoolsFormatter):
 def configure_logging(level: str, *loggers: logging.Logger) -> None:
     """Let loggers, and those of chalicelib, write JSON lines to the standard output."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_JsonLines(utc=True, use_rfc3339=True, service=SERVICE))
+    handler.setFormatter(
+        _JsonLines(utc=True, use_rfc3339=True, serialize_stacktrace=False, service=SERVICE)
+    )
     for chosen in (*loggers, logging.getLogger("chalicelib")):
         chosen.handlers = [handler]
         chosen.propagate = False

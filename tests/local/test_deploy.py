@@ -278,5 +278,5 @@ def assert_deployed_once(stage: StageProcess) -> None:
     there = left_on(stage)
     assert len(there["stacks"]) == 3
     assert len(there["REST APIs"]) == 1
-    assert len(there["mappings"]) == 2
-    assert len(there["functions"]) == len(there["roles"]) == 5
+    assert len(there["mappings"]) == 3
+    assert len(there["functions"]) == len(there["roles"]) == 6

@@ -200,7 +200,10 @@ NOT_ENFORCED = {
 
 # S3 answers a HEAD request without a body, so without naming the action.
 SAID_OTHERWISE = {
-    "s3:GetObject": r"\(403\) when calling the HeadObject operation: Forbidden",
+    "s3:GetObject": (
+        r"\(403\) when calling the HeadObject operation: Forbidden"
+        r"|not authorized to perform: s3:GetObject\b"
+    ),
 }
 
 
