@@ -14,6 +14,10 @@ from typing import Any
 # answer as well, for the time that app.py gives it.
 CACHE_SECONDS = 30
 
+# A token that is not known may be new, so SSM is asked again, but no oftener than this: whoever
+# tries tokens must not use up SSM's requests per second.
+LOOK_AGAIN_SECONDS = 1
+
 _BEARER = re.compile(r"Bearer +(?P<token>[A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)  # RFC 6750
 
 
@@ -32,17 +36,17 @@ class Tokens:
         if match is None:
             return None
         given = hash_of(match["token"])
+        return self._find(given, CACHE_SECONDS) or self._find(given, LOOK_AGAIN_SECONDS)
+
+    def _find(self, given: str, oldest_seconds: float) -> str | None:
+        if time.monotonic() - self._read_at > oldest_seconds:
+            self._hashes = dict(self._read())
+            self._read_at = time.monotonic()
         found = None
-        for name, known in self._known().items():  # all of them, so that time tells nothing
+        for name, known in self._hashes.items():  # all of them, so that time tells nothing
             if hmac.compare_digest(known, given):
                 found = name
         return found
-
-    def _known(self) -> dict[str, str]:
-        if time.monotonic() - self._read_at > CACHE_SECONDS:
-            self._hashes = dict(self._read())
-            self._read_at = time.monotonic()
-        return self._hashes
 
     def _read(self) -> list[tuple[str, str]]:
         pages = self._client.get_paginator("get_parameters_by_path").paginate(

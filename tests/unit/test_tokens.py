@@ -58,3 +58,20 @@ def test_ssm_is_asked_once_in_a_while_and_a_revoked_token_ends(
     ssm.hashes.clear()
     now[0] += tokens.CACHE_SECONDS + 1
     assert known.name_of("Bearer a-token") is None
+
+
+def test_a_new_token_works_at_once_but_guessing_does_not_wear_ssm_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    ssm = FakeSsm(alice=hash_of("a-token"))
+    known = Tokens(ssm, "/tokens")
+    assert known.name_of("Bearer a-token") == "alice"
+    ssm.hashes["bob"] = hash_of("b-token")
+    now[0] += tokens.LOOK_AGAIN_SECONDS + 0.1
+    assert known.name_of("Bearer b-token") == "bob"
+    reads = ssm.reads
+    for guess in range(100):
+        assert known.name_of(f"Bearer {guess}") is None
+    assert ssm.reads == reads

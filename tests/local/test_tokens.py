@@ -1,0 +1,70 @@
+"""Tokens on the deployed local stage: made, used, revoked."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from tests.local.stage_process import StageProcess, wait_for
+
+
+def tokens(stage: StageProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make token` and `make revoke`."""
+    return subprocess.run(
+        [sys.executable, "-m", "infra.tokens", "--stage", "local", *arguments],
+        cwd=stage.folder,
+        env={
+            **os.environ,
+            "AWS_ENDPOINT_URL": stage.ready["aws_endpoint_url"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def status_with(stage: StageProcess, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{stage.ready['url']}/images", headers=headers, timeout=30).status_code
+
+
+def test_a_token_works_from_when_it_is_made_until_it_is_revoked(stage: StageProcess) -> None:
+    made = tokens(stage, "create", "alice")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.split()[0]
+    parameter = stage.client("ssm").get_parameter(
+        Name="/image-recognition/local/tokens/alice", WithDecryption=True
+    )["Parameter"]
+    assert token not in parameter["Value"]
+    assert parameter["Type"] == "SecureString"
+    wait_for(lambda: status_with(stage, token), lambda status: status == 200, 90, "the new token")
+    assert "alice" in tokens(stage, "list").stdout.split()
+
+    again = tokens(stage, "create", "alice")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "alice" in again.stderr
+
+    assert tokens(stage, "revoke", "alice").returncode == 0
+    assert "alice" not in tokens(stage, "list").stdout.split()
+    wait_for(lambda: status_with(stage, token), lambda status: status == 403, 120, "its end")
+    assert tokens(stage, "revoke", "alice").returncode == 1
+
+
+@pytest.mark.parametrize("path", ["/images", "/images/0", "/uploads/0", "/batches/0"])
+def test_without_a_token_nothing_but_health_is_open(stage: StageProcess, path: str) -> None:
+    url = stage.ready["url"]
+    assert requests.get(url + path, timeout=30).status_code == 401
+    assert status_with(stage, "ir_nobody-has-this-one") == 403
+    assert requests.get(url + "/health", timeout=30).status_code == 200
+
+
+def test_a_token_appears_in_no_log(stage: StageProcess) -> None:
+    assert status_with(stage, stage.ready["token"]) == 200
+    assert stage.ready["token"] not in stage.log("emulator")
+    assert "image-recognition" in stage.log("emulator")
