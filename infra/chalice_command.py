@@ -1,5 +1,6 @@
 """Chalice's own command line, with its progress shown as it comes."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ def run(
 ) -> list[str]:
     """Run `chalice deploy` or `chalice delete` on a stage; the lines that it printed."""
     tell(f"chalice {action}")
+    _remove_bytecode(project / "chalicelib")
     with subprocess.Popen(
         [Path(sys.executable).with_name("chalice"), action, "--stage", stage],
         cwd=project,
@@ -37,3 +39,9 @@ def run(
             "Mend the cause and run the same command again."
         )
     return lines
+
+
+def _remove_bytecode(folder: Path) -> None:
+    """Chalice would package what Python left there, and deploy anew when only that changed."""
+    for bytecode in folder.rglob("__pycache__"):
+        shutil.rmtree(bytecode, ignore_errors=True)

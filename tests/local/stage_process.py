@@ -37,7 +37,7 @@ class StageProcess:
     def copy_project(self) -> None:
         """Copy what is deployed; what was installed once (emulator, models) is shared by links."""
         self.folder.mkdir(parents=True)
-        ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments")
+        ignored = shutil.ignore_patterns("deployed", "deployments", "rendered-policies")
         for part in (*PARTS, ".chalice"):
             source = PROJECT / part
             if source.is_dir():

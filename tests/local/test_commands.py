@@ -111,6 +111,7 @@ def test_ready_json_says_where_everything_is(stage: StageProcess) -> None:
         "aws_endpoint_url",
         "rekognition_url",
         "third_party_url",
+        "webhook_secret",
     }
     for url in (stage.ready["aws_endpoint_url"], stage.ready["rekognition_url"]):
         assert requests.get(url, timeout=10).status_code < 500
@@ -165,9 +166,22 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def packaged_files(stage: StageProcess) -> list[str]:
+    """What the functions' packages hold."""
+    names = []
+    for package in (stage.folder / ".chalice" / "deployments").glob("*.zip"):
+        with zipfile.ZipFile(package) as archive:
+            names += archive.namelist()
+    return names
+
+
 def test_the_lambda_package_brings_pillows_own_libraries(stage: StageProcess) -> None:
     """Chalice compiles what has no fitting wheel, against libraries that Lambda does not have."""
-    (package,) = (stage.folder / ".chalice" / "deployments").glob("*.zip")
-    with zipfile.ZipFile(package) as archive:
-        folders = {name.partition("/")[0] for name in archive.namelist()}
+    folders = {part for name in packaged_files(stage) for part in name.split("/")}
     assert {"PIL", "pillow.libs"} <= folders
+
+
+def test_the_lambda_package_holds_only_what_lambda_needs(stage: StageProcess) -> None:
+    parts = {part for name in packaged_files(stage) for part in name.split("/")}
+    assert "app.py" in parts
+    assert not parts & {"__pycache__", "tests", "localcloud", "infra", "boto3", "botocore"}
