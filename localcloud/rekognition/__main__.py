@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from localcloud.rekognition import weights
+from localcloud.rekognition.operations import open_operations
 from localcloud.rekognition.server import RekognitionServer
 from localcloud.rekognition.service import Rekognition
 from localcloud.rekognition.stored_images import StoredImages
@@ -26,8 +27,8 @@ def main() -> int:
     except weights.WeightsError as problem:
         print(problem, file=sys.stderr)
         return 1
-    rekognition = Rekognition.open(models, StoredImages(_s3_client(arguments.s3_endpoint_url)))
-    rekognition.warm_up()
+    stored_images = StoredImages(_s3_client(arguments.s3_endpoint_url))
+    rekognition = Rekognition(open_operations(models), stored_images)
     try:
         server = RekognitionServer((arguments.host, arguments.port), rekognition)
     except OSError as problem:

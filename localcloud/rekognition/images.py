@@ -20,9 +20,9 @@ MAX_SIDE = 10_000
 
 Pixels = NDArray[np.uint8]
 
-# The networks look at 300 pixels a side at most, at boxes of a picture too; more than this costs
-# time and shows them nothing.
-_WORKING_SIDE = 1024
+# The label networks look at 300 pixels a side at most, at boxes of a picture too; more than this
+# costs time and shows them nothing.
+WORKING_SIDE = 1024
 _LARGE_PIXEL_COUNT = 16_000_000
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -36,7 +36,7 @@ _one_large_image = threading.Lock()
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture of at most 1024 pixels a side; `pixels` is RGB, [height, width, 3]."""
+    """An upright picture, reduced to a working size; `pixels` is RGB, [height, width, 3]."""
 
     pixels: Pixels
 
@@ -56,8 +56,8 @@ class Picture:
         return int(self.pixels.shape[0])
 
 
-def decode(content: bytes) -> Picture:
-    """Decode a JPEG or PNG file, upright as its Exif orientation says.
+def decode(content: bytes, side: int = WORKING_SIDE) -> Picture:
+    """Decode a JPEG or PNG file, upright as its Exif orientation says, of `side` pixels at most.
 
     Raises ServiceError: InvalidImageFormatException for anything that is no readable JPEG or PNG,
     ImageTooLargeException over 10,000 pixels a side, InvalidParameterException under 80.
@@ -70,8 +70,8 @@ def decode(content: bytes) -> Picture:
             _check_size(image.width, image.height)
             if image.width * image.height > _LARGE_PIXEL_COUNT:
                 with _one_large_image:
-                    return Picture(_to_pixels(image))
-            return Picture(_to_pixels(image))
+                    return Picture(_to_pixels(image, side))
+            return Picture(_to_pixels(image, side))
     except Image.DecompressionBombError as error:
         raise _too_large("more than 200 million pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
@@ -89,13 +89,13 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _to_pixels(image: Image.Image) -> Pixels:
+def _to_pixels(image: Image.Image, side: int) -> Pixels:
     is_jpeg = image.format != "PNG"
     if is_jpeg:
-        image.draft("RGB", (_WORKING_SIDE, _WORKING_SIDE))  # libjpeg scales while it decodes
+        image.draft("RGB", (side, side))  # libjpeg scales while it decodes
     reduced = _in_color(image)
     # Before all else that makes copies: 100 megapixels are 400 MB.
-    reduced.thumbnail((_WORKING_SIDE, _WORKING_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    reduced.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
     shown = _on_white(reduced)
     if is_jpeg:  # "Images in .png format don't contain Exif metadata", says the API's reference
         shown = ImageOps.exif_transpose(shown)

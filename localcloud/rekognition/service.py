@@ -2,22 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import botocore.session
-from botocore.model import OperationModel
+from botocore.model import OperationModel, StructureShape
 
 from localcloud.rekognition import images, protocol, validation
-from localcloud.rekognition.classifier import Classifier
-from localcloud.rekognition.detect_labels import DetectLabels
-from localcloud.rekognition.detector import Detector
-from localcloud.rekognition.images import Picture
-from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.stored_images import StoredImages
-from localcloud.rekognition.taxonomy import Taxonomy
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +19,17 @@ logger = logging.getLogger(__name__)
 _REQUESTS_AT_ONCE = 4
 
 
-class Operation(Protocol):
-    """An operation on one picture."""
+@dataclass(frozen=True)
+class Operation:
+    """How an operation is answered.
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response to a validated request; raises ServiceError."""
+    `answer` takes the validated request and the request's pictures, in the order in which the
+    service model has them, and gives the response; it raises ServiceError. The pictures are
+    reduced to `picture_side` pixels.
+    """
+
+    answer: Callable[..., dict[str, Any]]
+    picture_side: int = images.WORKING_SIDE
 
 
 class Rekognition:
@@ -40,15 +40,6 @@ class Rekognition:
         self._stored_images = stored_images
         self._model = botocore.session.get_session().get_service_model("rekognition")
         self._turns = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
-
-    @classmethod
-    def open(cls, models: Mapping[str, Path], stored_images: StoredImages) -> "Rekognition":
-        """With the models of these files, by name."""
-        taxonomy = Taxonomy.load()
-        recognizer = LabelRecognizer(
-            Detector(models["detector"]), Classifier(models["classifier"]), taxonomy
-        )
-        return cls({"DetectLabels": DetectLabels(recognizer, taxonomy)}, stored_images)
 
     def handle_body(self, operation: str, body: bytes) -> bytes:
         """As `handle`, from JSON to JSON."""
@@ -66,18 +57,15 @@ class Rekognition:
                 501,
             )
         validation.validate_request(request, model.input_shape)
-        logger.info("%s of %s", operation, _name(request["Image"]))
+        chosen = self._operations[operation]
+        named = [request[name] for name in _image_members(model.input_shape)]
+        logger.info("%s of %s", operation, ", ".join(map(_name, named)) or "a collection")
         with self._turns:
-            picture = images.decode(self._content(request["Image"]))
-            response = self._operations[operation].answer(request, picture)
+            side = chosen.picture_side
+            pictures = [images.decode(self._content(image), side) for image in named]
+            response = chosen.answer(request, *pictures)
         validation.validate_response(response, model.output_shape)
         return response
-
-    def warm_up(self) -> None:
-        """Run each model once, so that the first request is as quick as the others."""
-        blank = Picture.blank(images.MIN_SIDE, images.MIN_SIDE)
-        for operation in self._operations.values():
-            operation.answer({}, blank)
 
     def _operation_model(self, operation: str) -> OperationModel:
         if operation not in self._model.operation_names:
@@ -96,6 +84,10 @@ class Rekognition:
             content: bytes = image["Bytes"]
             return content
         return self._stored_images.read(image["S3Object"])
+
+
+def _image_members(request: StructureShape) -> list[str]:
+    return [name for name, member in request.members.items() if member.name == "Image"]
 
 
 def _name(image: Mapping[str, Any]) -> str:

@@ -4,13 +4,9 @@ import concurrent.futures
 import contextlib
 import http.client
 import http.server
-import io
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,20 +14,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import boto3
 import numpy as np
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 from PIL import Image, ImageFilter, ImageOps
 
 from localcloud.rekognition import weights
-
-PROJECT = Path(__file__).parents[2]
-PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
-MODELS = PROJECT / ".localcloud" / "models"
-READY_SECONDS = 60
-STOP_SECONDS = 20
+from tests.local.rekognition_process import (
+    MODELS,
+    PHOTOGRAPHS,
+    READY_SECONDS,
+    STOP_SECONDS,
+    encoded,
+    error_of,
+    new_client,
+    opened,
+    photograph,
+    ready_url,
+    running_server,
+    start_server,
+)
 
 
 class S3Stub(http.server.BaseHTTPRequestHandler):
@@ -78,79 +79,15 @@ def models() -> Path:
     return MODELS
 
 
-def start_server(*options: str, **variables: str) -> subprocess.Popen[str]:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        **variables,
-    }
-    command = [sys.executable, "-u", "-m", "localcloud.rekognition", "--cache", str(MODELS)]
-    return subprocess.Popen(
-        [*command, *options],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def ready_url(process: subprocess.Popen[str]) -> str:
-    """The address in the line that the server prints when it is ready."""
-    assert process.stdout is not None
-    watchdog = threading.Timer(READY_SECONDS, process.kill)
-    watchdog.start()
-    line = process.stdout.readline()
-    watchdog.cancel()
-    assert " serving on http://" in line, f"{line!r}, {process.communicate()}"
-    return line.split(" serving on ")[1].strip()
-
-
 @pytest.fixture(scope="module")
 def url(models: Path, s3_url: str) -> Iterator[str]:
-    process = start_server("--port", "0", AWS_ENDPOINT_URL=s3_url)
-    try:
-        url = ready_url(process)
-        assert process.stderr is not None
-        # Its log is read all the time, or the pipe would fill and the server would wait.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+    with running_server(AWS_ENDPOINT_URL=s3_url) as url:
         yield url
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
 
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Any:
-    return boto3.client(
-        "rekognition",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",
-        config=Config(
-            parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=20
-        ),
-    )
-
-
-def photograph(name: str) -> bytes:
-    return (PHOTOGRAPHS / name).read_bytes()
-
-
-def opened(name: str) -> Image.Image:
-    return Image.open(PHOTOGRAPHS / name).convert("RGB")
-
-
-def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, file_format, **options)
-    return file.getvalue()
+    return new_client(url)
 
 
 def labels_of(client: Any, content: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
@@ -160,14 +97,6 @@ def labels_of(client: Any, content: bytes, **parameters: Any) -> dict[str, dict[
 
 def confident(client: Any, content: bytes) -> set[str]:
     return set(labels_of(client, content, MinConfidence=70))
-
-
-def error_of(call: Any, **parameters: Any) -> tuple[int, str, str]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    status: int = response["ResponseMetadata"]["HTTPStatusCode"]
-    return status, response["Error"]["Code"], response["Error"]["Message"]
 
 
 # What is in the pictures
@@ -426,11 +355,11 @@ def test_parameters_outside_of_the_model(parameters: dict[str, Any], client: Any
 
 def test_operations_without_a_model_make_nothing_up(client: Any) -> None:
     image = {"Bytes": photograph("astronaut.png")}
-    for call in (client.detect_faces, client.detect_text, client.recognize_celebrities):
+    for call in (client.recognize_celebrities, client.detect_protective_equipment):
         status, code, message = error_of(call, Image=image)
         assert (status, code) == (501, "NotImplementedException")
         assert "no model" in message
-    assert error_of(client.list_collections)[1] == "NotImplementedException"
+    assert error_of(client.list_stream_processors)[1] == "NotImplementedException"
 
 
 def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:

@@ -35,7 +35,7 @@ def convert(model_json: Path, output: Path) -> None:
     background), `anchors` [1917, 4] (top, left, bottom, right as ratios).
     """
     topology = json.loads(model_json.read_text())
-    graph = _Graph(topology, _read_weights(topology, model_json.parent))
+    graph = _Graph(topology, read_weights(topology, model_json.parent))
     model = helper.make_model(
         graph.build(), opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
     )
@@ -43,16 +43,18 @@ def convert(model_json: Path, output: Path) -> None:
     onnx.save(model, str(output))
 
 
-def _read_weights(topology: Node, folder: Path) -> dict[str, Array]:
+def read_weights(topology: Node, folder: Path) -> dict[str, Array]:
+    """The constants by name: those kept as 16-bit floats are widened, nothing else is quantized."""
     weights: dict[str, Array] = {}
     for group in topology["weightsManifest"]:
         content = b"".join((folder / path).read_bytes() for path in group["paths"])
         offset = 0
         for entry in group["weights"]:
-            element_type = np.dtype(entry["dtype"])  # "float32" and "int32"; none is quantized
+            quantization = entry.get("quantization", {"dtype": entry["dtype"]})
+            element_type = np.dtype(quantization["dtype"])
             count = int(np.prod(entry["shape"], dtype=int))
             array = np.frombuffer(content, element_type, count, offset)
-            weights[entry["name"]] = array.reshape(entry["shape"])
+            weights[entry["name"]] = array.astype(entry["dtype"]).reshape(entry["shape"])
             offset += count * element_type.itemsize
     return weights
 

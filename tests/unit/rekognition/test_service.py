@@ -8,7 +8,7 @@ from PIL import Image
 
 from localcloud.rekognition.images import Picture
 from localcloud.rekognition.protocol import ServiceError
-from localcloud.rekognition.service import Rekognition
+from localcloud.rekognition.service import Operation, Rekognition
 from localcloud.rekognition.stored_images import StoredImages
 from tests.unit.rekognition.pictures import encoded
 
@@ -32,7 +32,7 @@ class FakeStoredImages:
 @pytest.fixture
 def rekognition() -> Rekognition:
     stored_images = cast(StoredImages, FakeStoredImages())
-    return Rekognition({"DetectLabels": FakeDetectLabels()}, stored_images)
+    return Rekognition({"DetectLabels": Operation(FakeDetectLabels().answer)}, stored_images)
 
 
 def test_bytes_are_decoded_for_the_operation(rekognition: Rekognition) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from localcloud.rekognition import registries, weights
+from localcloud.rekognition.published import Weights
 from localcloud.rekognition.registries import RegistryError
-from localcloud.rekognition.weights import Weights, WeightsError
+from localcloud.rekognition.weights import WeightsError
 
 MEMBER = "package/model.bin"
 CONTENT = b"the weights"

@@ -1,0 +1,153 @@
+"""The operation DetectText.
+
+https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectText.html
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from localcloud.rekognition.images import Picture
+from localcloud.rekognition.protocol import ServiceError
+from localcloud.rekognition.rectangle import Points, Rectangle
+from localcloud.rekognition.text.recognizer import Line, TextRecognizer, Word
+
+MAX_WORDS = 100
+DEFAULT_MIN_CONFIDENCE = 80.0
+# Rekognition's present version, with a name that says who answered.
+TEXT_MODEL_VERSION = "3.0-local"
+# Small print is lost at the side that labels are recognized at.
+PICTURE_SIDE = 1600
+
+
+class DetectText:
+    """Answers DetectText for a decoded picture."""
+
+    def __init__(self, recognizer: Callable[[], TextRecognizer]) -> None:
+        self._recognizer = recognizer
+
+    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+        """The response; raises ServiceError InvalidParameterException for an unusable region."""
+        wanted = _Filters.of(request.get("Filters", {}))
+        lines = self._recognizer().recognize(picture)
+        return {
+            "TextDetections": _detections(_chosen(lines, wanted, picture), picture),
+            "TextModelVersion": TEXT_MODEL_VERSION,
+        }
+
+
+@dataclass(frozen=True)
+class _Filters:
+    """What a word must be: confidence 0 to 100, the rest in ratios of the picture."""
+
+    min_confidence: float
+    min_width: float
+    min_height: float
+    regions: tuple[Points, ...]  # polygons; none means everywhere
+
+    @classmethod
+    def of(cls, filters: Mapping[str, Any]) -> "_Filters":
+        word = filters.get("WordFilter", {})
+        return cls(
+            min_confidence=word.get("MinConfidence", DEFAULT_MIN_CONFIDENCE),
+            min_width=word.get("MinBoundingBoxWidth", 0.0),
+            min_height=word.get("MinBoundingBoxHeight", 0.0),
+            regions=tuple(map(_polygon, filters.get("RegionsOfInterest", ()))),
+        )
+
+    def passes(self, word: Word, picture: Picture) -> bool:
+        box = _bounding_box(_ratios(word.place, picture))
+        center = word.place.center[0] / picture.width, word.place.center[1] / picture.height
+        return (
+            word.confidence >= self.min_confidence
+            and box["Width"] >= self.min_width
+            and box["Height"] >= self.min_height
+            and (not self.regions or any(_is_within(center, region) for region in self.regions))
+        )
+
+
+def _chosen(lines: Sequence[Line], wanted: _Filters, picture: Picture) -> list[Line]:
+    """The lines with the words that pass, 100 at most; a line without any is left out.
+
+    The text of a line remains whole.
+    """
+    chosen = []
+    words_left = MAX_WORDS
+    for line in lines:
+        words = [word for word in line.words if wanted.passes(word, picture)][:words_left]
+        words_left -= len(words)
+        if words:
+            chosen.append(replace(line, words=tuple(words)))
+    return chosen
+
+
+def _detections(lines: Sequence[Line], picture: Picture) -> list[dict[str, Any]]:
+    """First all lines, then all words, numbered through, as Rekognition has them."""
+    found = [_detection(line, "LINE", number, picture) for number, line in enumerate(lines)]
+    for parent, line in enumerate(lines):
+        for word in line.words:
+            detection = _detection(word, "WORD", len(found), picture)
+            found.append(detection | {"ParentId": parent})
+    return found
+
+
+def _detection(text: Line | Word, kind: str, number: int, picture: Picture) -> dict[str, Any]:
+    polygon = _ratios(text.place, picture)
+    return {
+        "DetectedText": text.text,
+        "Type": kind,
+        "Id": number,
+        "Confidence": text.confidence,
+        "Geometry": {
+            "BoundingBox": _bounding_box(polygon),
+            "Polygon": [{"X": x, "Y": y} for x, y in polygon.tolist()],
+        },
+    }
+
+
+def _ratios(place: Rectangle, picture: Picture) -> Points:
+    """The corners in ratios of the picture, none outside of it."""
+    return (place.corners() / (picture.width, picture.height)).clip(0, 1)
+
+
+def _bounding_box(polygon: Points) -> dict[str, float]:
+    left, top = polygon.min(axis=0).tolist()
+    right, bottom = polygon.max(axis=0).tolist()
+    return {"Left": left, "Top": top, "Width": right - left, "Height": bottom - top}
+
+
+def _polygon(region: Mapping[str, Any]) -> Points:
+    if ("BoundingBox" in region) == ("Polygon" in region):
+        raise _invalid("a region of interest needs either a BoundingBox or a Polygon")
+    if "Polygon" in region:
+        points = [(point.get("X"), point.get("Y")) for point in region["Polygon"]]
+        if len(points) < 3 or any(None in point for point in points):
+            raise _invalid("a Polygon needs at least three points with X and Y")
+        return np.array(points, np.float64)
+    box = region["BoundingBox"]
+    sides = [box.get(side) for side in ("Left", "Top", "Width", "Height")]
+    if None in sides:
+        raise _invalid("a BoundingBox needs Left, Top, Width and Height")
+    left, top, width, height = sides
+    right, bottom = left + width, top + height
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float64)
+
+
+def _is_within(point: tuple[float, float], polygon: Points) -> bool:
+    """Whether a ray from the point to the right crosses the polygon's edges an odd number of times.
+
+    The even-odd rule of https://www.w3.org/TR/SVG11/painting.html#FillRuleProperty
+    """
+    x, y = point
+    starts, ends = polygon, np.roll(polygon, -1, axis=0)
+    is_crossing = (starts[:, 1] > y) != (ends[:, 1] > y)
+    starts, ends = starts[is_crossing], ends[is_crossing]
+    slopes = (ends[:, 0] - starts[:, 0]) / (ends[:, 1] - starts[:, 1])
+    crossings = starts[:, 0] + (y - starts[:, 1]) * slopes
+    return bool(np.count_nonzero(crossings > x) % 2)
+
+
+def _invalid(what: str) -> ServiceError:
+    return ServiceError("InvalidParameterException", f"Request has invalid parameters: {what}")

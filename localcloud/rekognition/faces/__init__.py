@@ -1,0 +1,1 @@
+"""Faces in a picture: found (detector), measured (mesh), described (describer, emotions)."""

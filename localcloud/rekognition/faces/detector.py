@@ -1,0 +1,131 @@
+"""Where faces may be: BlazeFace, MediaPipe's detector for a whole picture.
+
+Decoding after https://github.com/vladmandic/human, src/face/blazeface.ts (MIT).
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.onnx_session import open_session
+from localcloud.rekognition.rectangle import Points, Rectangle
+
+MIN_SCORE = 0.55
+_INPUT_SIDE = 256
+_TILE_SIDE, _MIN_SIDE_OF_TILED = 400, 800
+# Grids of anchors: pixels from one anchor to the next, anchors at each place.
+_FINE, _COARSE = (16, 2), (32, 6)
+_MAX_OVERLAP = 0.3
+_LEFT_EYE, _RIGHT_EYE = 0, 1  # of the six points, as they are in the picture
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FaceCandidate:
+    """A square around what may be a face, turned as the line of its eyes; score 0 to 1."""
+
+    place: Rectangle
+    score: float
+
+
+class FaceDetector:
+    """The network; safe to use from many threads."""
+
+    def __init__(self, model: Path) -> None:
+        self._session = open_session(model)
+        self._anchors = np.concatenate([_anchors(*_FINE), _anchors(*_COARSE)])
+
+    def detect(self, picture: Picture) -> list[FaceCandidate]:
+        """The best candidates of those that overlap, in pixels of the picture.
+
+        A large picture is looked at in parts too: a face in a group is a few pixels of the whole.
+        """
+        found = self._look(picture.pixels, (0, 0))
+        for top, left, side in _tiles(picture):
+            found += self._look(picture.pixels[top : top + side, left : left + side], (left, top))
+        return _without_overlapping(found)
+
+    def _look(self, pixels: Pixels, corner: tuple[int, int]) -> list[FaceCandidate]:
+        image, scale, offset = _letterbox(pixels)
+        outputs = self._session.run(None, {"image": image})
+        fine_scores, coarse_scores, fine_boxes, coarse_boxes = (output[0] for output in outputs)
+        logits = np.concatenate([fine_scores, coarse_scores])[:, 0].astype(np.float64)
+        scores = 1 / (1 + np.exp(-logits.clip(-50, 50)))
+        boxes = np.concatenate([fine_boxes, coarse_boxes]).astype(np.float64)
+        found = []
+        for number in np.flatnonzero(scores >= MIN_SCORE).tolist():
+            figures = (boxes[number].reshape(8, 2) + self._anchors[number] - offset) / scale
+            figures += corner
+            # The second pair is a width and a height, not a place.
+            size = boxes[number, 2:4] / scale
+            place = _square(figures[0], size, figures[2 + _LEFT_EYE], figures[2 + _RIGHT_EYE])
+            found.append(FaceCandidate(place, float(scores[number])))
+        return _without_overlapping(found)
+
+
+def _tiles(picture: Picture) -> list[tuple[int, int, int]]:
+    """Top, left and side of squares that cover a large picture and overlap by a third or more."""
+    side = max(_TILE_SIDE, max(picture.width, picture.height) * 3 // 8)
+    if max(picture.width, picture.height) < _MIN_SIDE_OF_TILED:
+        return []
+    tops, lefts = _starts(picture.height, side), _starts(picture.width, side)
+    return [(top, left, side) for top in tops for left in lefts]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    if length <= side:
+        return [0]
+    count = math.ceil((length - side) / (side * 2 / 3)) + 1
+    return [round(number * (length - side) / (count - 1)) for number in range(count)]
+
+
+def _anchors(stride: int, count: int) -> Points:
+    """The middles of a grid's cells, row by row, each `count` times."""
+    middles = (np.arange(_INPUT_SIDE // stride) + 0.5) * stride
+    x, y = np.meshgrid(middles, middles)
+    return np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), count, axis=0)
+
+
+def _letterbox(pixels: Pixels) -> tuple[Floats, float, Points]:
+    """All pixels in the middle of a black square; their scale, and where they begin."""
+    height, width = pixels.shape[:2]
+    scale = _INPUT_SIDE / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    resized = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+    corner = (_INPUT_SIDE - size[0]) // 2, (_INPUT_SIDE - size[1]) // 2
+    square = Image.new("RGB", (_INPUT_SIDE, _INPUT_SIDE))
+    square.paste(resized, corner)
+    image = np.asarray(square, np.float32)[None] / np.float32(127) - np.float32(1)
+    return image, scale, np.array(corner, np.float64)
+
+
+def _square(center: Points, size: Points, left_eye: Points, right_eye: Points) -> Rectangle:
+    x, y = (right_eye - left_eye).tolist()
+    length = math.hypot(x, y) or 1.0
+    side = float(size.max())
+    return Rectangle((float(center[0]), float(center[1])), (x / length, y / length), side, side)
+
+
+def _without_overlapping(candidates: list[FaceCandidate]) -> list[FaceCandidate]:
+    kept: list[FaceCandidate] = []
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
+        if all(_overlap(candidate.place, other.place) <= _MAX_OVERLAP for other in kept):
+            kept.append(candidate)
+    return kept
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> float:
+    """Intersection over union of two squares as if neither were turned."""
+    sides = [
+        min(a + one.length / 2, b + other.length / 2)
+        - max(a - one.length / 2, b - other.length / 2)
+        for a, b in zip(one.center, other.center, strict=True)
+    ]
+    intersection = max(0.0, sides[0]) * max(0.0, sides[1])
+    return intersection / (one.length**2 + other.length**2 - intersection)

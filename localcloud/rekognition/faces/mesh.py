@@ -1,0 +1,53 @@
+"""The shape of a face: MediaPipe's FaceMesh, 468 points in space."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from localcloud.rekognition.images import Picture
+from localcloud.rekognition.onnx_session import open_session
+from localcloud.rekognition.rectangle import Points, Rectangle, cut_out
+
+_INPUT_SIDE = 192
+# MediaPipe shows the network a quarter of the box more on each side.
+_MARGIN = 0.25
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The points of a face and how sure the network is that it is one (0 to 1).
+
+    `points` [468, 3] are x and y in pixels of the picture and z, the depth at the same scale, away
+    from the viewer. Which is which: https://github.com/google-ai-edge/mediapipe, the image
+    canonical_face_model_uv_visualization.png.
+    """
+
+    points: Points
+    presence: float
+
+
+class FaceMesh:
+    """The network; safe to use from many threads."""
+
+    def __init__(self, model: Path) -> None:
+        self._session = open_session(model)
+
+    def measure(self, picture: Picture, place: Rectangle) -> Mesh:
+        """The mesh of the face in a square of a picture, whose upper edge is that of the face."""
+        square = place.grown(_MARGIN * place.length)
+        cut = Image.fromarray(cut_out(picture, square))
+        resized = cut.resize((_INPUT_SIDE, _INPUT_SIDE), Image.Resampling.BILINEAR)
+        image = np.asarray(resized, np.float32)[None] / 255
+        presence, points = self._session.run(["presence", "points"], {"image": image})
+        return Mesh(_in_picture(points.reshape(468, 3), square), float(presence[0, 0]))
+
+
+def _in_picture(points: Points, square: Rectangle) -> Points:
+    scale = square.length / _INPUT_SIDE
+    right, down, depth = (points.astype(np.float64) * scale).T
+    start = square.corners()[0]
+    x = start[0] + right * square.along[0] + down * square.across[0]
+    y = start[1] + right * square.along[1] + down * square.across[1]
+    return np.stack([x, y, depth], axis=1)

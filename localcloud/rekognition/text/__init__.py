@@ -1,0 +1,1 @@
+"""Text in a picture: where it stands (detector), what it says (reader), both (recognizer)."""

@@ -1,0 +1,110 @@
+"""The local Rekognition as its own process, a client for it, and pictures to show it."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from PIL import Image
+
+from localcloud.rekognition import weights
+
+PROJECT = Path(__file__).parents[2]
+PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
+MODELS = PROJECT / ".localcloud" / "models"
+READY_SECONDS = 60
+STOP_SECONDS = 20
+
+
+def start_server(*options: str, **variables: str) -> subprocess.Popen[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        **variables,
+    }
+    command = [sys.executable, "-u", "-m", "localcloud.rekognition", "--cache", str(MODELS)]
+    return subprocess.Popen(
+        [*command, *options],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ready_url(process: subprocess.Popen[str]) -> str:
+    """The address in the line that the server prints when it is ready."""
+    assert process.stdout is not None
+    watchdog = threading.Timer(READY_SECONDS, process.kill)
+    watchdog.start()
+    line = process.stdout.readline()
+    watchdog.cancel()
+    assert " serving on http://" in line, f"{line!r}, {process.communicate()}"
+    return line.split(" serving on ")[1].strip()
+
+
+@contextlib.contextmanager
+def running_server(*options: str, **variables: str) -> Iterator[str]:
+    """The address of a server with all models, which is stopped at the end."""
+    weights.set_up(MODELS, print)
+    process = start_server("--port", "0", *options, **variables)
+    try:
+        url = ready_url(process)
+        assert process.stderr is not None
+        # Its log is read all the time, or the pipe would fill and the server would wait.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def new_client(url: str) -> Any:
+    """A boto3 client that leaves it to the server to find mistakes."""
+    return boto3.client(
+        "rekognition",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+        config=Config(
+            parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=20
+        ),
+    )
+
+
+def photograph(name: str) -> bytes:
+    return (PHOTOGRAPHS / name).read_bytes()
+
+
+def opened(name: str) -> Image.Image:
+    return Image.open(PHOTOGRAPHS / name).convert("RGB")
+
+
+def encoded(image: Image.Image, file_format: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def error_of(call: Any, **parameters: Any) -> tuple[int, str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    response = caught.value.response
+    status: int = response["ResponseMetadata"]["HTTPStatusCode"]
+    return status, response["Error"]["Code"], response["Error"]["Message"]
