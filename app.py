@@ -5,12 +5,15 @@ What each trigger does is in chalicelib; here is only what sets it off.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import (
     AuthRequest,
     AuthResponse,
     Chalice,
+    CloudWatchEvent,
+    Rate,
     Request,
     Response,
     S3Event,
@@ -22,16 +25,18 @@ from chalicelib import (
     events,
     integration_xml,
     observability,
+    page_requests,
     representation,
     requests_in,
 )
 from chalicelib.batches import batch_values
 from chalicelib.idempotency import Answer
 from chalicelib.messages import Message, messages_of
-from chalicelib.model import is_image_id
+from chalicelib.model import Image, is_image_id
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 from chalicelib.storage import KEY_PREFIX
+from chalicelib.usage import usage_values
 
 settings = Settings.from_environment()
 services = Services(settings)
@@ -66,9 +71,13 @@ def create_image() -> Response:
 
     def answer() -> Answer:
         if requests_in.is_picture(_request().headers):
-            accepted = services.intake.accept_content(_body())
+            features = requests_in.query_features(
+                _request().query_params, settings.default_features
+            )
+            accepted = services.intake.accept_content(_body(), features)
         else:
-            accepted = services.intake.accept_url(requests_in.image_url(_body()))
+            url, features = requests_in.image_request(_body(), settings.default_features)
+            accepted = services.intake.accept_url(url, features)
         values = representation.image_values(accepted.image)
         return Answer(202 if accepted.is_new else 200, values, f"/images/{accepted.image.id}")
 
@@ -80,7 +89,8 @@ def create_upload() -> Response:
     """A form with which a file goes straight to S3: 201 with its address and fields."""
 
     def answer() -> Answer:
-        form = services.uploads.begin()
+        features = requests_in.upload_features(_body(), settings.default_features)
+        form = services.uploads.begin(features)
         return Answer(201, representation.upload_form_values(form), f"/uploads/{form.id}")
 
     return _answer_once(answer)
@@ -97,7 +107,8 @@ def create_batch() -> Response:
     """Accept many URLs at once: 202 with the batch; they are fetched from a queue."""
 
     def answer() -> Answer:
-        batch = services.batches.begin(requests_in.batch_urls(_body()))
+        urls, features = requests_in.batch_request(_body(), settings.default_features)
+        batch = services.batches.begin(urls, features)
         return Answer(202, batch_values(batch, {}), f"/batches/{batch.id}")
 
     return _answer_once(answer)
@@ -115,26 +126,85 @@ def get_batch(batch_id: str) -> dict[str, object]:
 
 @app.route("/images", methods=["GET"], authorizer=authorize)
 def list_images() -> dict[str, object]:
-    """A page of images: newest first, or best first under a label."""
-    page = services.catalog_pages.page(requests_in.page_request(_request().query_params))
+    """A page of images: newest first, or best first under labels."""
+    page = services.catalog_pages.page(page_requests.page_request(_parameters()))
     return {
         "images": [representation.image_summary(image) for image in page.images],
         "cursor": page.cursor,
     }
 
 
+@app.route("/labels", methods=["GET"], authorizer=authorize)
+def list_labels() -> dict[str, object]:
+    """A page of the labels that images have, by name, with how many images have each."""
+    page = services.label_counts.page(*page_requests.label_page_request(_parameters()))
+    return representation.label_page_values(page)
+
+
 @app.route("/images/{image_id}", methods=["GET"], authorizer=authorize)
 def get_image(image_id: str) -> Response:
     """Everything known of an image; as the third party's XML where Accept asks for it."""
-    image = services.catalog.find(image_id) if is_image_id(image_id) else None
-    if image is None:
-        raise errors.ImageNotFound(
-            f"There is no image {image_id!r}. GET /images lists the images there are."
-        )
+    image = _known_image(image_id)
     if "application/xml" in _request().headers.get("accept", ""):
         xml = integration_xml.document(image).decode()
         return Response(body=xml, headers={"Content-Type": "application/xml"})
     return Response(body=representation.image_values(image))
+
+
+@app.route("/images/{image_id}/content", methods=["GET"], authorizer=authorize)
+def get_content(image_id: str) -> Response:
+    """The picture itself: 302 to where S3 gives it, for some minutes."""
+    url = services.store.address_of(_known_image(image_id).id)
+    return Response("", status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+@app.route("/images/{image_id}", methods=["DELETE"], authorizer=authorize)
+def delete_image(image_id: str) -> Response:
+    """Remove the picture: 202, because S3 tells it to what forgets the image's rows."""
+    services.store.delete(_known_image(image_id).id)
+    return Response({"id": image_id}, status_code=202)
+
+
+@app.route(
+    "/images/{image_id}/recognitions", methods=["POST"], authorizer=authorize, content_types=["*/*"]
+)
+def create_recognition(image_id: str) -> Response:
+    """Recognize more of an image: 202 while some of it is pending, 200 where all is known."""
+
+    def answer() -> Answer:
+        features = requests_in.further_features(_body())
+        is_pending = services.recognition_requests.begin(image_id, features)
+        values = representation.image_values(_known_image(image_id))
+        return Answer(202 if is_pending else 200, values, f"/images/{image_id}")
+
+    return _answer_once(answer)
+
+
+@app.route(
+    "/images/{image_id}/deliveries", methods=["POST"], authorizer=authorize, content_types=["*/*"]
+)
+def create_delivery(image_id: str) -> Response:
+    """Send an image's result to the third party once more: 202 with the image."""
+
+    def answer() -> Answer:
+        services.redelivery.begin(image_id)
+        values = representation.image_values(_known_image(image_id))
+        return Answer(202, values, f"/images/{image_id}")
+
+    return _answer_once(answer)
+
+
+@app.route("/usage", methods=["GET"], authorizer=authorize)
+def get_usage() -> dict[str, object]:
+    """What Rekognition was asked in a month, what that costs, and what identity saved."""
+    month = requests_in.month(_request().query_params, datetime.now(UTC))
+    return usage_values(services.usage.of_month(month), settings.rekognition_prices)
+
+
+@app.route("/schemas/image-recognition.xsd", methods=["GET"])
+def get_schema() -> Response:
+    """The XML Schema of what the third party gets; open to everybody."""
+    return Response(integration_xml.schema(), headers={"Content-Type": "application/xml"})
 
 
 @app.on_sqs_message(queue=settings.intake_queue_name, batch_size=10)
@@ -149,20 +219,31 @@ def take_in_pictures(event: SQSEvent) -> None:
     queue.work_through(messages_of(event.to_dict()), take_in)
 
 
-@app.on_sqs_message(queue=settings.recognition_queue_name, batch_size=10)
+@app.on_sqs_message(
+    queue=settings.recognition_queue_name,
+    batch_size=10,
+    maximum_concurrency=settings.recognition_concurrency,
+)
 def recognize_images(event: SQSEvent) -> None:
     """S3 told the uploads topic, and that the recognition queue, that images were stored."""
     queue = services.recognition_queue
     recognition = services.recognition
 
     def recognize(message: Message) -> None:
-        for image_id in events.parse_notification(message.body):
+        for image_id in events.images_to_recognize(message.body):
             recognition.recognize(image_id, last_try=queue.is_last_receive(message))
 
-    queue.work_through(messages_of(event.to_dict()), recognize)
+    queue.work_through(messages_of(event.to_dict()), recognize, settings.recognitions_at_once)
 
 
-@app.on_sqs_message(queue=settings.integration_queue_name, batch_size=10)
+@app.schedule(Rate(15, unit=Rate.MINUTES))
+def reconcile(_event: CloudWatchEvent) -> None:
+    """Now and then: what has waited too long, or was never heard of, is put back to work."""
+    services.reconciliation.run()
+
+
+# At most 5 times 10 requests at once are the third party's share, whatever has piled up.
+@app.on_sqs_message(queue=settings.integration_queue_name, batch_size=10, maximum_concurrency=5)
 def deliver_results(event: SQSEvent) -> None:
     """The results topic told the integration queue that images have a result."""
     queue = services.integration_queue
@@ -170,7 +251,11 @@ def deliver_results(event: SQSEvent) -> None:
 
     def deliver(message: Message) -> None:
         result = events.parse_result_event(message.body)
-        delivery.deliver(result, last_try=queue.is_last_receive(message))
+        delivery.deliver(
+            result,
+            receive_count=message.receive_count,
+            last_try=queue.is_last_receive(message),
+        )
 
     queue.work_through(messages_of(event.to_dict()), deliver)
 
@@ -182,6 +267,15 @@ def forget_removed_image(event: S3Event) -> None:
     """S3 tells that an object was removed."""
     for image_id in events.image_ids_of_notification(event.to_dict()):
         services.removal.forget(image_id)
+
+
+def _known_image(image_id: str) -> Image:
+    image = services.catalog.find(image_id) if is_image_id(image_id) else None
+    if image is None:
+        raise errors.ImageNotFound(
+            f"There is no image {image_id!r}. GET /images lists the images there are."
+        )
+    return image
 
 
 def _answer_once(answer: Callable[[], Answer]) -> Response:
@@ -211,6 +305,12 @@ def _request() -> Request:
     if app.current_request is None:
         raise RuntimeError("There is no request outside of a route.")
     return app.current_request
+
+
+def _parameters() -> dict[str, list[str]]:
+    """The query parameters, each with all of its values."""
+    given = _request().query_params
+    return {name: given.getlist(name) for name in given} if given else {}
 
 
 def _body() -> bytes:

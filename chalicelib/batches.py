@@ -7,13 +7,13 @@ accepting a batch writes one item however long it is. What has no item yet is pe
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib import catalog_items as items
+from chalicelib.catalog_keys import timestamp
 from chalicelib.errors import (
     BatchNotFound,
     FetchTimedOut,
@@ -22,7 +22,8 @@ from chalicelib.errors import (
 )
 from chalicelib.events import NotOurMessage
 from chalicelib.intake import ImageIntake
-from chalicelib.model import Failure, Status
+from chalicelib.model import Failure, Feature, Status
+from chalicelib.table import Table
 
 MAX_URLS = 1000
 REMEMBERED_FOR = timedelta(days=30)
@@ -42,6 +43,7 @@ class BatchEntry:
     batch_id: str
     number: int
     url: str
+    features: tuple[Feature, ...] = ()
     image_id: str | None = None
     failure: Failure | None = None
 
@@ -59,29 +61,26 @@ class Batch:
 class Batches:
     """The batches of one stage."""
 
-    def __init__(
-        self, dynamodb_client: Any, table_name: str, sqs_client: Any, queue_url: str
-    ) -> None:
-        self._dynamodb = dynamodb_client
-        self._table_name = table_name
+    def __init__(self, table: Table, sqs_client: Any, queue_url: str) -> None:
+        self._table = table
         self._sqs = sqs_client
         self._queue_url = queue_url
 
-    def begin(self, urls: Sequence[str]) -> Batch:
+    def begin(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
         """Accept a batch: its URLs are in the queue when this returns."""
         batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
-        self._dynamodb.put_item(
-            TableName=self._table_name,
-            Item=_key(batch.id, "BATCH")
-            | items.to_item(
-                {
-                    "created_at": items.to_timestamp(batch.created_at),
-                    "total": batch.total,
-                    "expires_at": _expiry(batch.created_at),
-                }
-            ),
+        self._table.put(
+            {
+                "pk": _partition(batch.id),
+                "sk": "BATCH",
+                "created_at": timestamp(batch.created_at),
+                "total": batch.total,
+                "expires_at": _expiry(batch.created_at),
+            }
         )
-        entries = [BatchEntry(batch.id, number, url) for number, url in enumerate(urls)]
+        entries = [
+            BatchEntry(batch.id, number, url, tuple(features)) for number, url in enumerate(urls)
+        ]
         tens = [entries[start : start + 10] for start in range(0, len(entries), 10)]
         with ThreadPoolExecutor(max_workers=10) as pool:
             list(pool.map(self._send, tens))
@@ -89,7 +88,7 @@ class Batches:
 
     def find(self, batch_id: str) -> Batch:
         """How far a batch is; raises BatchNotFound."""
-        rows = list(self._rows(batch_id))
+        rows = list(self._table.items("pk = :pk", {":pk": _partition(batch_id)}))
         head = next((row for row in rows if row["sk"] == "BATCH"), None)
         if head is None:
             raise BatchNotFound(
@@ -109,7 +108,7 @@ class Batches:
         Raises what may pass, unless this is the last try: then it is noted like a refusal.
         """
         try:
-            image_id = intake.accept_url(entry.url).image.id
+            image_id = intake.accept_url(entry.url, entry.features).image.id
         except _PASSING as error:
             if not last_try:
                 raise
@@ -126,7 +125,12 @@ class Batches:
                 {
                     "Id": str(entry.number),
                     "MessageBody": json.dumps(
-                        {"batch_id": entry.batch_id, "number": entry.number, "url": entry.url}
+                        {
+                            "batch_id": entry.batch_id,
+                            "number": entry.number,
+                            "url": entry.url,
+                            "features": entry.features,
+                        }
                     ),
                 }
                 for entry in entries
@@ -135,30 +139,27 @@ class Batches:
         if answer.get("Failed"):
             raise BatchNotAccepted(f"SQS refused {answer['Failed']}")
 
-    def _rows(self, batch_id: str) -> Iterator[dict[str, Any]]:
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.to_item({":pk": f"BATCH#{batch_id}"}),
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from map(items.from_item, page["Items"])
-
     def _write(self, entry: BatchEntry, outcome: dict[str, str]) -> None:
-        self._dynamodb.put_item(
-            TableName=self._table_name,
-            Item=_key(entry.batch_id, f"URL#{entry.number:04}")
-            | items.to_item(
-                {"url": entry.url, "expires_at": _expiry(datetime.now(UTC)), **outcome}
-            ),
+        self._table.put(
+            {
+                "pk": _partition(entry.batch_id),
+                "sk": f"URL#{entry.number:04}",
+                "url": entry.url,
+                "expires_at": _expiry(datetime.now(UTC)),
+                **outcome,
+            }
         )
 
 
 def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
     """The entry that a message of the intake queue holds; raises NotOurMessage."""
     try:
-        return BatchEntry(str(message["batch_id"]), int(message["number"]), str(message["url"]))
+        return BatchEntry(
+            str(message["batch_id"]),
+            int(message["number"]),
+            str(message["url"]),
+            tuple(map(Feature, message["features"])),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise NotOurMessage(f"Not a URL of a batch: {message!r:.200}") from error
 
@@ -168,7 +169,7 @@ def batch_values(batch: Batch, statuses: Mapping[str, Status]) -> dict[str, Any]
     outcomes = Counter(_outcome(entry, statuses) for entry in batch.entries)
     return {
         "id": batch.id,
-        "created_at": items.to_timestamp(batch.created_at),
+        "created_at": timestamp(batch.created_at),
         "total": batch.total,
         "pending": batch.total - len(batch.entries) + outcomes["pending"],
         "recognized": outcomes["recognized"],
@@ -206,8 +207,8 @@ def _entry(batch_id: str, row: dict[str, Any]) -> BatchEntry:
     )
 
 
-def _key(batch_id: str, sort_key: str) -> dict[str, Any]:
-    return items.to_item({"pk": f"BATCH#{batch_id}", "sk": sort_key})
+def _partition(batch_id: str) -> str:
+    return f"BATCH#{batch_id}"
 
 
 def _expiry(moment: datetime) -> int:

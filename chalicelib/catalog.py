@@ -1,276 +1,148 @@
-"""Images and their labels in DynamoDB: what is written, and how one image is found.
+"""The catalog of images in DynamoDB: one image found, written and forgotten.
 
-The image's item is the truth and its label items are an index of it, written and deleted with it
-in one transaction. `revision` counts the writes of an image's item, so that a decision made on
-what was read can be made conditional on nothing having changed since.
+The image's item is the truth; the items of its features and labels are written and deleted with it
+in one transaction. `revision` counts the writes of an image's item: a change that was decided on
+what was read is written on the condition that nothing was written since, or else decided anew.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from botocore.exceptions import ClientError
+from chalicelib import catalog_keys as keys
+from chalicelib.catalog_items import Row, findings_of, row_of, row_values
+from chalicelib.image_changes import arrived_again
+from chalicelib.label_counts import count_change
+from chalicelib.model import Feature, Image
+from chalicelib.table import Table
 
-from chalicelib import catalog_items as items
-from chalicelib.model import Content, Delivery, Failure, Image, Original, Recognition, Status
+_DECISIONS = 8
 
-# A picture that is posted from a new URL each time (a signed one, say) must not grow its item
-# over DynamoDB's 400 KB: 20 URLs of at most 8,192 characters are 164 KB.
-MAX_SOURCES = 20
+UNCHANGED = "revision = :revision"
+NEW = "attribute_not_exists(pk)"
 
-# What a new image's item starts with, whoever writes it first: the request or the recognition.
-_START = (
-    "#status = if_not_exists(#status, :pending), "
-    "created_at = if_not_exists(created_at, :now), "
-    "time_shard = if_not_exists(time_shard, :time_shard), "
-    "time_key = if_not_exists(time_key, :time_key)"
-)
-_NAMES = {"#status": "status"}
+
+class RowKeepsChanging(Exception):
+    """An image was written by others each time between its reading and its writing."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """An image as it is, and the token that lets its holder write its result.
-
-    `token` is None where the image has a result already, or somebody else holds the claim.
-    """
+class Registration:
+    """A registered image, whether it is new to the catalog, and the features that were added."""
 
     image: Image
-    token: str | None
+    is_new: bool
+    added: tuple[Feature, ...]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The keys of all the items of an image at one moment, and its revision then (0: no item)."""
+    """All the items of an image at one moment.
+
+    Their sort keys, its revision then (0: no item), and the labels that it is counted under.
+    """
 
     image_id: str
-    sort_keys: tuple[str, ...]
-    revision: int
+    sort_keys: tuple[str, ...] = ()
+    revision: int = 0
+    labels: tuple[str, ...] = ()
 
 
 class Catalog:
-    """The table of images and labels."""
+    """What is known of each image."""
 
-    def __init__(self, client: Any, table_name: str) -> None:
-        self._client = client
-        self._table_name = table_name
+    def __init__(self, table: Table) -> None:
+        self._table = table
 
     def find(self, image_id: str) -> Image | None:
         """Everything known of an image, as of this moment."""
-        answer = self._client.get_item(
-            TableName=self._table_name, Key=items.image_key(image_id), ConsistentRead=True
-        )
-        return items.image_from_item(answer["Item"]) if "Item" in answer else None
-
-    def register(
-        self,
-        image_id: str,
-        source: str | None,
-        content: Content,
-        original: Original,
-        now: datetime,
-    ) -> Image:
-        """Note that an image is stored, and a URL it came from; what is known already stays."""
-        update = (
-            f"SET {_START}, content = if_not_exists(content, :content), "
-            "original = if_not_exists(original, :original) ADD revision :one"
-        )
-        values = {
-            **_start_values(image_id, now),
-            ":content": asdict(content),
-            ":original": asdict(original),
-            ":one": 1,
-        }
-        if source is None:
-            return self._update(image_id, update, values)
-        try:
-            return self._update(
-                image_id,
-                f"{update}, sources :source",
-                {**values, ":source": {source}, ":max": MAX_SOURCES, ":url": source},
-                condition=(
-                    "attribute_not_exists(sources) OR contains(sources, :url) "
-                    "OR size(sources) < :max"
-                ),
+        found = list(
+            self._table.items(
+                "pk = :pk AND sk BETWEEN :first AND :last",
+                {
+                    ":pk": keys.partition_key(image_id),
+                    ":first": keys.FEATURE_PREFIX,
+                    ":last": keys.IMAGE_SORT_KEY,
+                },
             )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
-            return self._update(image_id, update, values)
+        )
+        if not found or found[-1]["sk"] != keys.IMAGE_SORT_KEY:
+            return None
+        *features, last = found
+        return replace(row_of(last).image, findings=findings_of(features))
 
-    def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
-        """Take the right to recognize an image until the lease ends, unless it is taken or done.
+    def row(self, image_id: str) -> Row | None:
+        """An image without its findings, as of this moment."""
+        values = self._table.get(keys.partition_key(image_id), keys.IMAGE_SORT_KEY)
+        return None if values is None else row_of(values)
 
-        An image that nobody registered (uploaded straight to the bucket) starts to exist here.
+    def register(self, arrival: Image) -> Registration:
+        """Note that an image is stored, whence it came and what is asked; what is known stays."""
+        if self._create(arrival):
+            return Registration(arrival, is_new=True, added=arrival.pending)
+        before: list[Image] = []
+
+        def arrive(known: Image) -> Image:
+            before.append(known)
+            return arrived_again(known, arrival)
+
+        image = self.revise(arrival.id, arrive)
+        if image is None:  # removed at this moment
+            return self.register(arrival)
+        waited = set(before[-1].pending)
+        added = tuple(feature for feature in image.pending if feature not in waited)
+        return Registration(image, is_new=False, added=added)
+
+    def revise(self, image_id: str, change: Callable[[Image], Image]) -> Image | None:
+        """Write what a change makes of an image; the image after it, None where there is none.
+
+        The change may be asked several times, each time about the image as it is then.
         """
-        token = items.to_timestamp(now + lease)
-        try:
-            image = self._update(
-                image_id,
-                f"SET {_START}, claimed_until = :token ADD revision :one",
-                {**_start_values(image_id, now), ":token": token, ":one": 1},
-                condition=(
-                    "attribute_not_exists(#status) OR (#status = :pending AND "
-                    "(attribute_not_exists(claimed_until) OR claimed_until < :now))"
-                ),
-            )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
-            return Claim(items.image_from_item(error.response["Item"]), token=None)
-        return Claim(image, token)
-
-    def release(self, claim: Claim) -> None:
-        """Give a claim back, so that the next try need not wait for the lease to end."""
-        try:
-            self._update(
-                claim.image.id,
-                "REMOVE claimed_until ADD revision :one",
-                {":token": claim.token, ":one": 1},
-                condition="claimed_until = :token",
-            )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
-
-    def record_recognition(self, claim: Claim, recognition: Recognition, now: datetime) -> bool:
-        """Write what was recognized, all of it or nothing; False where the claim does not hold.
-
-        It does not hold when the image was removed meanwhile, or the lease ended and another
-        took over: the result is dropped.
-        """
-        return self._record_result(
-            claim,
-            "labels = :labels, model_version = :model_version",
-            {
-                ":status": Status.RECOGNIZED,
-                ":labels": items.labels_to_values(recognition.labels),
-                ":model_version": recognition.model_version,
-            },
-            now,
-            [items.label_item(claim.image.id, label) for label in recognition.labels],
-        )
-
-    def record_failure(self, claim: Claim, failure: Failure, now: datetime) -> bool:
-        """Write why an image cannot be recognized; False where the claim does not hold."""
-        return self._record_result(
-            claim,
-            "failure = :failure",
-            {":status": Status.FAILED, ":failure": asdict(failure)},
-            now,
-            [],
-        )
-
-    def record_delivery(self, image_id: str, delivery: Delivery) -> None:
-        """Write the state of an image's delivery, unless the image was removed meanwhile."""
-        values = asdict(delivery) | {"last_tried_at": items.to_timestamp(delivery.last_tried_at)}
-        try:
-            self._update(
-                image_id,
-                "SET delivery = :delivery ADD revision :one",
-                {":delivery": values, ":one": 1},
-                condition="attribute_exists(pk)",
-            )
-        except ClientError as error:
-            if not _condition_failed(error):
-                raise
+        for _ in range(_DECISIONS):
+            row = self.row(image_id)
+            if row is None:
+                return None
+            image = change(row.image)
+            if image == row.image:
+                return image
+            after = replace(row, image=image, revision=row.revision + 1)
+            if self._table.put(row_values(after), UNCHANGED, {":revision": row.revision}):
+                return image
+        raise RowKeepsChanging(f"Image {image_id} was changed {_DECISIONS} times by others.")
 
     def snapshot(self, image_id: str) -> Snapshot:
         """Which items an image has at this moment."""
-        answer = self._client.query(
-            TableName=self._table_name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.to_item({":pk": items.partition_key(image_id)}),
-            ProjectionExpression="sk, revision",
-            ConsistentRead=True,
+        found = list(
+            self._table.items(
+                "pk = :pk", {":pk": keys.partition_key(image_id)}, "sk, revision, name"
+            )
         )
-        found = [items.from_item(item) for item in answer["Items"]]
         return Snapshot(
             image_id,
             sort_keys=tuple(item["sk"] for item in found),
             revision=max((int(item.get("revision", 0)) for item in found), default=0),
+            labels=tuple(item["name"] for item in found if "name" in item),
         )
 
     def forget(self, snapshot: Snapshot) -> bool:
         """Delete an image's items; False, and nothing deleted, where it changed since."""
-        deletes = [self._delete(snapshot, sort_key) for sort_key in snapshot.sort_keys]
-        if not deletes:
+        if not snapshot.sort_keys:
             return True
-        return self._transact(deletes)
+        pk = keys.partition_key(snapshot.image_id)
+        unchanged = (UNCHANGED, {":revision": snapshot.revision})
+        return self._table.transact(
+            [
+                *(
+                    self._table.delete_in_transaction(
+                        pk, sk, *(unchanged if sk == keys.IMAGE_SORT_KEY else ())
+                    )
+                    for sk in snapshot.sort_keys
+                ),
+                *(
+                    count_change(self._table, name, snapshot.image_id, -1)
+                    for name in snapshot.labels
+                ),
+            ]
+        )
 
-    def _record_result(
-        self,
-        claim: Claim,
-        assignments: str,
-        values: dict[str, Any],
-        now: datetime,
-        label_items: list[dict[str, Any]],
-    ) -> bool:
-        update = {
-            "TableName": self._table_name,
-            "Key": items.image_key(claim.image.id),
-            "UpdateExpression": (
-                f"SET #status = :status, recognized_at = :now, {assignments} "
-                "REMOVE claimed_until ADD revision :one"
-            ),
-            "ConditionExpression": "claimed_until = :token",
-            "ExpressionAttributeNames": _NAMES,
-            "ExpressionAttributeValues": items.to_item(
-                {**values, ":now": items.to_timestamp(now), ":token": claim.token, ":one": 1}
-            ),
-        }
-        puts = [{"Put": {"TableName": self._table_name, "Item": item}} for item in label_items]
-        return self._transact([{"Update": update}, *puts])
-
-    def _delete(self, snapshot: Snapshot, sort_key: str) -> dict[str, Any]:
-        key = items.to_item({"pk": items.partition_key(snapshot.image_id), "sk": sort_key})
-        delete: dict[str, Any] = {"TableName": self._table_name, "Key": key}
-        if sort_key == items.IMAGE_SORT_KEY:
-            delete["ConditionExpression"] = "revision = :revision"
-            delete["ExpressionAttributeValues"] = items.to_item({":revision": snapshot.revision})
-        return {"Delete": delete}
-
-    def _transact(self, writes: list[dict[str, Any]]) -> bool:
-        try:
-            self._client.transact_write_items(TransactItems=writes)
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = {reason.get("Code") for reason in error.response["CancellationReasons"]}
-            if "ConditionalCheckFailed" in reasons:
-                return False
-            raise
-        return True
-
-    def _update(
-        self,
-        image_id: str,
-        expression: str,
-        values: Mapping[str, Any],
-        condition: str | None = None,
-    ) -> Image:
-        request: dict[str, Any] = {
-            "TableName": self._table_name,
-            "Key": items.image_key(image_id),
-            "UpdateExpression": expression,
-            "ExpressionAttributeValues": items.to_item(values),
-            "ReturnValues": "ALL_NEW",
-        }
-        if "#status" in expression:
-            request["ExpressionAttributeNames"] = _NAMES
-        if condition:
-            request["ConditionExpression"] = condition
-            request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
-        return items.image_from_item(self._client.update_item(**request)["Attributes"])
-
-
-def _start_values(image_id: str, now: datetime) -> dict[str, Any]:
-    return {
-        ":pending": Status.PENDING,
-        ":now": items.to_timestamp(now),
-        ":time_shard": items.time_shard(image_id),
-        ":time_key": items.time_key(now, image_id),
-    }
-
-
-def _condition_failed(error: ClientError) -> bool:
-    return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")
+    def _create(self, image: Image) -> bool:
+        return self._table.put(row_values(Row(image, revision=1)), NEW)

@@ -1,66 +1,159 @@
-"""Images and labels as items of the catalog's table, and back.
+"""What the catalog keeps of an image, as items of its table, and back; catalog_keys has their keys.
 
-One partition an image, `pk` = `IMAGE#<id>`: the item `sk` = `IMAGE` has everything that is known,
-an item `sk` = `LABEL#<name>` a label makes it found. DynamoDB takes numbers as Decimal only.
+DynamoDB takes numbers as Decimal only.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from chalicelib.model import (
-    BoundingBox,
-    Content,
-    Delivery,
-    DeliveryStatus,
-    Failure,
-    Image,
-    Instance,
-    Label,
-    Original,
-    Status,
-)
-
-IMAGE_SORT_KEY = "IMAGE"
-TIME_SHARDS = ("0", "1", "2", "3")
+from chalicelib import catalog_keys as keys
+from chalicelib.model import Feature, Findings, Image, ImageSummary, Label, LabelSummary
+from chalicelib.plain_values import from_plain, to_plain
 
 Item = Mapping[str, Any]  # attribute name to DynamoDB's typed value, as the boto3 client has it
+
+# Where the findings of a feature are in Findings.
+FINDINGS_OF = {
+    Feature.LABELS: "labels",
+    Feature.TEXT: "texts",
+    Feature.FACES: "faces",
+    Feature.MODERATION: "moderation_labels",
+    Feature.CELEBRITIES: "celebrities",
+    Feature.PROPERTIES: "properties",
+}
+
+_OF_THE_IMAGE = (
+    "status",
+    "created_at",
+    "sources",
+    "content",
+    "original",
+    "features",
+    "recognized_at",
+    "failure",
+    "deliveries",
+    "result_delivery",
+)
+_OF_THE_SUMMARY = (
+    "status",
+    "created_at",
+    "content",
+    "features",
+    "labels",
+    "recognized_at",
+    "failure",
+)
 
 _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
 
 
-def partition_key(image_id: str) -> str:
-    """The partition of an image and its labels."""
-    return f"IMAGE#{image_id}"
+@dataclass(frozen=True)
+class Row:
+    """An image's item: the image without its findings, but with its labels in brief.
+
+    `revision` counts the writes of the item. `claimed_until` is the token of whoever has the right
+    to recognize the image.
+    """
+
+    image: Image
+    labels: tuple[LabelSummary, ...] = ()
+    revision: int = 0
+    claimed_until: str | None = None
+
+    def summary(self) -> ImageSummary:
+        """The image as one of a list."""
+        return replace(self.image.summary(), labels=self.labels)
 
 
-def image_key(image_id: str) -> dict[str, Any]:
-    """The key of the item that has everything known of an image."""
-    return to_item({"pk": partition_key(image_id), "sk": IMAGE_SORT_KEY})
+def row_values(row: Row) -> dict[str, Any]:
+    """An image's item in plain values."""
+    image = row.image
+    shard = keys.shard_of(image.id)
+    of_the_image = to_plain(image)
+    values = {name: of_the_image[name] for name in _OF_THE_IMAGE}
+    if image.pending:
+        since = min(state.requested_at for state in image.features if state.name in image.pending)
+        values |= {"waiting_shard": shard, "waiting_since": keys.time_key(since, image.id)}
+    return values | {
+        "pk": keys.partition_key(image.id),
+        "sk": keys.IMAGE_SORT_KEY,
+        "time_shard": shard,
+        "time_key": keys.time_key(image.created_at, image.id),
+        "status_shard": keys.status_shard(image.status, shard),
+        "labels": to_plain(row.labels),
+        "revision": row.revision,
+        "claimed_until": row.claimed_until,
+    }
 
 
-def time_shard(image_id: str) -> str:
-    """One of TIME_SHARDS, so that the images of one moment are written to several partitions."""
-    return TIME_SHARDS[int(image_id[0], 16) % len(TIME_SHARDS)]
+def row_of(values: Mapping[str, Any]) -> Row:
+    """The row that `row_values` made these of."""
+    image_id = keys.image_id_of(values["pk"])
+    given = {name: values[name] for name in _OF_THE_IMAGE if name in values}
+    return Row(
+        from_plain(Image, {"id": image_id, **given}),
+        tuple(from_plain(LabelSummary, label) for label in values.get("labels", ())),
+        int(values["revision"]),
+        values.get("claimed_until"),
+    )
 
 
-def time_key(created_at: datetime, image_id: str) -> str:
-    """Sorts by time; the id makes it unique."""
-    return f"{to_timestamp(created_at)}#{image_id}"
+def summary_of(values: Mapping[str, Any]) -> ImageSummary:
+    """The image as one of a list, from the values of its item."""
+    given = {name: values[name] for name in _OF_THE_SUMMARY if name in values}
+    return from_plain(ImageSummary, {"id": keys.image_id_of(values["pk"]), **given})
 
 
-def label_key(name: str) -> str:
-    """Labels are found whatever the case."""
-    return " ".join(name.casefold().split())
+def summary_from_item(item: Item) -> ImageSummary:
+    """The image as one of a list, from its item."""
+    return summary_of(from_item(item))
 
 
-def to_timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, so that the texts sort as the moments do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def feature_values(image_id: str, feature: Feature, findings: Findings) -> dict[str, Any]:
+    """The item, in plain values, with what Rekognition told of a feature."""
+    return {
+        "pk": keys.partition_key(image_id),
+        "sk": keys.feature_sort_key(feature),
+        "findings": to_plain(getattr(findings, FINDINGS_OF[feature])),
+    }
+
+
+def findings_of(items: Iterable[Mapping[str, Any]]) -> Findings:
+    """What the items of all of an image's features tell, together."""
+    found = {
+        FINDINGS_OF[Feature(values["sk"].removeprefix(keys.FEATURE_PREFIX))]: values["findings"]
+        for values in items
+        if "findings" in values
+    }
+    return from_plain(Findings, found)
+
+
+def label_values(image: Image, labels: Iterable[Label], room: int) -> Iterator[dict[str, Any]]:
+    """The items, in plain values, by which an image is found: under each label, parent and alias.
+
+    At most `room`, the labels' own names first. An item of a label's own name has the `name`.
+    """
+    found: dict[str, tuple[float, str | None]] = {}
+    labels = tuple(labels)
+    for label in labels:
+        found.setdefault(keys.label_key(label.name), (label.confidence, label.name))
+    for label in sorted(labels, key=lambda label: -label.confidence):
+        for other_name in (*label.parents, *label.aliases):
+            found.setdefault(keys.label_key(other_name), (label.confidence, None))
+    for label_key, (confidence, name) in list(found.items())[:room]:
+        yield {
+            "pk": keys.partition_key(image.id),
+            "sk": keys.LABEL_PREFIX + label_key,
+            "label_shard": keys.label_shard(label_key, keys.shard_of(image.id)),
+            "best_key": keys.best_key(confidence, image.id),
+            "time_key": keys.time_key(image.created_at, image.id),
+            "name": name,
+        }
 
 
 def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,111 +168,6 @@ def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
 def from_item(item: Item) -> dict[str, Any]:
     """DynamoDB's typed values as plain values."""
     return {name: _deserializer.deserialize(value) for name, value in item.items()}
-
-
-def labels_to_values(labels: tuple[Label, ...]) -> list[dict[str, Any]]:
-    """Labels as the list that the image's item keeps."""
-    return [
-        {
-            "name": label.name,
-            "confidence": label.confidence,
-            "parents": list(label.parents),
-            "aliases": list(label.aliases),
-            "categories": list(label.categories),
-            "instances": [
-                {
-                    "confidence": instance.confidence,
-                    "box": [
-                        instance.bounding_box.left,
-                        instance.bounding_box.top,
-                        instance.bounding_box.width,
-                        instance.bounding_box.height,
-                    ],
-                }
-                for instance in label.instances
-            ],
-        }
-        for label in labels
-    ]
-
-
-def label_item(image_id: str, label: Label) -> dict[str, Any]:
-    """The item by which an image is found under a label."""
-    return to_item(
-        {
-            "pk": partition_key(image_id),
-            "sk": f"LABEL#{label_key(label.name)}",
-            "label_key": label_key(label.name),
-            "confidence": label.confidence,
-        }
-    )
-
-
-def image_from_item(item: Item) -> Image:
-    """The image that an item with sort key IMAGE_SORT_KEY describes."""
-    values = from_item(item)
-    return Image(
-        id=values["pk"].removeprefix("IMAGE#"),
-        status=Status(values["status"]),
-        created_at=_moment(values["created_at"]),
-        sources=tuple(sorted(values.get("sources", ()))),
-        content=_content(values.get("content")),
-        original=_original(values.get("original")),
-        labels=tuple(_label(label) for label in values.get("labels", ())),
-        model_version=values.get("model_version"),
-        recognized_at=_moment(values["recognized_at"]) if "recognized_at" in values else None,
-        failure=Failure(**values["failure"]) if "failure" in values else None,
-        delivery=_delivery(values.get("delivery")),
-    )
-
-
-def _content(values: Mapping[str, Any] | None) -> Content | None:
-    if values is None:
-        return None
-    return Content(
-        content_type=values["content_type"],
-        width=int(values["width"]),
-        height=int(values["height"]),
-        bytes=int(values["bytes"]),
-    )
-
-
-def _original(values: Mapping[str, Any] | None) -> Original | None:
-    if values is None:
-        return None
-    return Original(values["kind"], int(values["bytes"]), values["sha256"])
-
-
-def _label(values: Mapping[str, Any]) -> Label:
-    return Label(
-        name=values["name"],
-        confidence=float(values["confidence"]),
-        parents=tuple(values["parents"]),
-        aliases=tuple(values["aliases"]),
-        categories=tuple(values["categories"]),
-        instances=tuple(
-            Instance(
-                confidence=float(instance["confidence"]),
-                bounding_box=BoundingBox(*(float(side) for side in instance["box"])),
-            )
-            for instance in values["instances"]
-        ),
-    )
-
-
-def _delivery(values: Mapping[str, Any] | None) -> Delivery | None:
-    if values is None:
-        return None
-    return Delivery(
-        status=DeliveryStatus(values["status"]),
-        tries=int(values["tries"]),
-        last_tried_at=_moment(values["last_tried_at"]),
-        reason=values.get("reason"),
-    )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
 
 
 def _numbers_as_decimals(value: Any) -> Any:

@@ -1,63 +1,59 @@
 """The use case: the third party gets an image's result."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from chalicelib import integration_xml
 from chalicelib.catalog import Catalog
 from chalicelib.events import ResultEvent
-from chalicelib.model import Delivery, DeliveryStatus
+from chalicelib.image_changes import tried
+from chalicelib.messages import TryAgainLater
+from chalicelib.model import Delivery, DeliveryStatus, Image
 from chalicelib.observability import about_image, count, timed
-from chalicelib.third_party import Outcome, ThirdParty
+from chalicelib.retries import RetrySchedule
+from chalicelib.third_party import Answer, Outcome, ThirdParty
 
 logger = logging.getLogger(__name__)
 
 
-class DeliveryFailed(Exception):
+class DeliveryFailed(TryAgainLater):
     """The third party did not take the result this time; the message comes again."""
 
 
 class ResultDelivery:
     """Delivers results, and notes on the image what became of them."""
 
-    def __init__(self, catalog: Catalog, third_party: ThirdParty) -> None:
+    def __init__(self, catalog: Catalog, third_party: ThirdParty, schedule: RetrySchedule) -> None:
         self._catalog = catalog
         self._third_party = third_party
+        self._schedule = schedule
 
-    def deliver(self, event: ResultEvent, *, last_try: bool) -> None:
+    def deliver(self, event: ResultEvent, *, receive_count: int, last_try: bool) -> None:
         """Send an image's result, unless the image is gone or the third party has it.
 
         Raises DeliveryFailed while there is a try left or the message belongs into the
         dead-letter queue. The third party keeps the webhook-id to know a repetition.
         """
         with about_image(event.image_id):
-            self._deliver(event, last_try=last_try)
+            image = self._catalog.find(event.image_id)
+            if image is None:
+                logger.info("Removed before its result was delivered")
+            elif _is_settled(image, event):
+                logger.info("Delivery %d came to its end before", event.delivery)
+            else:
+                self._deliver(image, event, receive_count, last_try=last_try)
 
-    def _deliver(self, event: ResultEvent, *, last_try: bool) -> None:
-        image = self._catalog.find(event.image_id)
-        if image is None:
-            logger.info("Removed before its result was delivered")
-            return
-        before = image.delivery
-        if before is not None and before.status is DeliveryStatus.DELIVERED:
-            return
-        document = integration_xml.document(image)
-        with timed("DeliverySeconds"):
-            answer = self._third_party.post(document, webhook_id=event.id)
-        gives_up = answer.outcome is Outcome.REFUSED or last_try
-        delivery = Delivery(
-            status=(
-                DeliveryStatus.DELIVERED
-                if answer.outcome is Outcome.DELIVERED
-                else DeliveryStatus.FAILED
-                if gives_up
-                else DeliveryStatus.PENDING
-            ),
-            tries=(before.tries if before else 0) + 1,
-            last_tried_at=datetime.now(UTC),
-            reason=answer.reason,
-        )
-        self._catalog.record_delivery(image.id, delivery)
+    def _deliver(
+        self, image: Image, event: ResultEvent, receive_count: int, *, last_try: bool
+    ) -> None:
+        answer = self._try(image, event, last_try=last_try)
+        pause = self._schedule.pause_seconds(receive_count, answer.retry_after_seconds)
+        if answer.outcome is Outcome.WITHHELD:
+            count("DeliveriesWithheld")
+            raise DeliveryFailed(answer.reason or "held back", pause)
+        delivery = _after(answer, _delivery(image, event.delivery), pause, last_try=last_try)
+        self._catalog.revise(image.id, partial(tried, delivery=delivery))
         if delivery.status is DeliveryStatus.DELIVERED:
             count("ResultsDelivered")
             logger.info("Delivered at try %d", delivery.tries)
@@ -65,4 +61,51 @@ class ResultDelivery:
             count("DeliveriesFailed")
             logger.warning("Not delivered, at try %d: %s", delivery.tries, delivery.reason)
         if answer.outcome is Outcome.TRY_AGAIN:
-            raise DeliveryFailed(f"Image {image.id}, try {delivery.tries}: {answer.reason}")
+            raise DeliveryFailed(f"try {delivery.tries}: {answer.reason}", 0 if last_try else pause)
+
+    def _try(self, image: Image, event: ResultEvent, *, last_try: bool) -> Answer:
+        try:
+            document = integration_xml.document(image)
+        except integration_xml.NoDocument as error:
+            return Answer(Outcome.REFUSED, f"not sent: {error}")
+        try:
+            with timed("DeliverySeconds"):
+                return self._third_party.post(document, webhook_id=event.id, even_if_down=last_try)
+        except Exception as error:
+            # Whatever it was, the image must show that its result is not delivered.
+            logger.exception("Could not be sent")
+            return Answer(Outcome.TRY_AGAIN, f"not sent: {type(error).__name__}")
+
+
+def _is_settled(image: Image, event: ResultEvent) -> bool:
+    latest = max((delivery.number for delivery in image.deliveries), default=0)
+    if latest > event.delivery:
+        return True
+    return _delivery(image, event.delivery).status is DeliveryStatus.DELIVERED
+
+
+def _delivery(image: Image, number: int) -> Delivery:
+    known = (delivery for delivery in image.deliveries if delivery.number == number)
+    return next(known, Delivery(DeliveryStatus.PENDING, tries=0, number=number))
+
+
+def _after(answer: Answer, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
+    """The delivery's state after a try."""
+    now = datetime.now(UTC)
+    match answer.outcome:
+        case Outcome.DELIVERED:
+            status = DeliveryStatus.DELIVERED
+        case Outcome.TRY_AGAIN if not last_try:
+            status = DeliveryStatus.PENDING
+        case _:
+            status = DeliveryStatus.FAILED
+    return Delivery(
+        status,
+        tries=before.tries + 1,
+        last_tried_at=now,
+        reason=answer.reason,
+        number=before.number,
+        status_code=answer.status_code,
+        requested_at=before.requested_at,
+        next_try_at=now + timedelta(seconds=pause) if status is DeliveryStatus.PENDING else None,
+    )

@@ -24,6 +24,12 @@ class ImageNotFound(ImageRecognitionError):
     STATUS_CODE = 404
 
 
+class NoResultYet(ImageRecognitionError):
+    """The image has no result that could be sent."""
+
+    STATUS_CODE = 409
+
+
 class FetchError(ImageRecognitionError):
     """The base of what can go wrong while the image at a URL is fetched."""
 

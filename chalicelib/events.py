@@ -5,13 +5,13 @@ topic with SNS message attributes that a subscription can filter by.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.model import Image
+from chalicelib.model import ImageSummary, Status, is_image_id
 from chalicelib.storage import image_id_of
 
 _SNS_ARRAY_BYTES = 4096  # longer lists of labels are cut in the attribute, never in the event
@@ -23,10 +23,14 @@ class NotOurMessage(Exception):
 
 @dataclass(frozen=True)
 class ResultEvent:
-    """An image has a result. `id` is the same however often the result is told."""
+    """An image has a result. `id` is the same however often the result is told.
+
+    `delivery` is the number of the delivery that it begins.
+    """
 
     id: str
     image_id: str
+    delivery: int = 1
 
 
 def keys_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
@@ -51,15 +55,28 @@ def image_ids_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...
     return tuple(image_id for image_id in ids if image_id is not None)
 
 
-def parse_notification(body: str) -> tuple[str, ...]:
-    """The images that the text of an S3 notification tells of; raises NotOurMessage."""
-    return image_ids_of_notification(json_object(body))
+def recognition_request(image_id: str) -> dict[str, str]:
+    """The message with which we ask ourselves for what is pending of an image."""
+    return {"recognize": image_id}
 
 
-def result_event(image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The event that tells an image's result, and its SNS message attributes."""
+def images_to_recognize(body: str) -> tuple[str, ...]:
+    """The images of a message of the recognition queue: S3's, or ours; raises NotOurMessage."""
+    message = json_object(body)
+    image_id = message.get("recognize")
+    if isinstance(image_id, str) and is_image_id(image_id):
+        return (image_id,)
+    return image_ids_of_notification(message)
+
+
+def result_event(image: ImageSummary, delivery: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The event that tells an image's result, and its SNS message attributes.
+
+    `delivery` is the number of the delivery to the third party that it begins.
+    """
     told_at = image.recognized_at or datetime.now(UTC)
     names = [label.name for label in image.labels]
+    features = [state.name for state in image.features if state.status is Status.RECOGNIZED]
     event = {
         "specversion": "1.0",
         "id": f"msg_{image.id}_{told_at:%Y%m%dT%H%M%S%f}",
@@ -68,24 +85,29 @@ def result_event(image: Image) -> tuple[dict[str, Any], dict[str, Any]]:
         "subject": image.id,
         "time": told_at.isoformat(),
         "datacontenttype": "application/json",
-        "data": {"image_id": image.id, "status": image.status, "labels": names},
+        "data": {
+            "image_id": image.id,
+            "status": image.status,
+            "features": features,
+            "labels": names,
+            "delivery": delivery,
+        },
     }
-    attributes: dict[str, Any] = {
+    attributes = {
         "status": {"DataType": "String", "StringValue": image.status},
+        "features": _string_array(features),
+        "labels": _string_array(names),
     }
-    while len(json.dumps(names).encode()) > _SNS_ARRAY_BYTES:
-        names = names[:-1]
-    if names:
-        attributes["labels"] = {"DataType": "String.Array", "StringValue": json.dumps(names)}
-    return event, attributes
+    return event, {name: attribute for name, attribute in attributes.items() if attribute}
 
 
 def parse_result_event(body: str) -> ResultEvent:
     """The event that `result_event` made; raises NotOurMessage."""
     event = json_object(body)
     try:
-        return ResultEvent(id=str(event["id"]), image_id=str(event["data"]["image_id"]))
-    except (KeyError, TypeError) as error:
+        data = event["data"]
+        return ResultEvent(str(event["id"]), str(data["image_id"]), int(data.get("delivery", 1)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NotOurMessage(f"Not an event of a result: {_start(event)}") from error
 
 
@@ -98,6 +120,13 @@ def json_object(body: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotOurMessage(f"Not a JSON object: {_start(body)}")
     return value
+
+
+def _string_array(names: Sequence[str]) -> dict[str, Any]:
+    """An SNS attribute that a filter policy can look into; nothing where there is no name."""
+    while len(json.dumps(names).encode()) > _SNS_ARRAY_BYTES:
+        names = names[:-1]
+    return {"DataType": "String.Array", "StringValue": json.dumps(names)} if names else {}
 
 
 def _start(value: object) -> str:

@@ -2,16 +2,19 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from chalicelib import images
 from chalicelib.catalog import Catalog
 from chalicelib.fetch import FetchedImage
-from chalicelib.model import Content, Image, Original
+from chalicelib.image_changes import asked_for
+from chalicelib.model import Content, Feature, Image, Original, Status
 from chalicelib.observability import about_image, count, count_bytes, timed
+from chalicelib.recognition_requests import RecognitionRequests
 from chalicelib.storage import ImageStore
+from chalicelib.usage import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -28,42 +31,71 @@ class ImageIntake:
     """Takes images in: fetched, checked, stored, registered. Every way in goes through here."""
 
     def __init__(
-        self, fetch: Callable[[str], FetchedImage], store: ImageStore, catalog: Catalog
+        self,
+        fetch: Callable[[str], FetchedImage],
+        store: ImageStore,
+        catalog: Catalog,
+        requests: RecognitionRequests,
+        usage: Usage,
     ) -> None:
         self._fetch = fetch
         self._store = store
         self._catalog = catalog
+        self._requests = requests
+        self._usage = usage
 
-    def accept_url(self, url: str) -> Accepted:
+    def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
         """Store the picture at a URL; nothing is stored where it is refused.
 
         The same picture from another URL is the same image, with one more source.
         """
         with timed("FetchSeconds"):
             fetched = self._fetch(url)
-        return self.accept_content(fetched.content, source=url)
+        return self.accept_content(fetched.content, features, source=url)
 
-    def accept_content(self, content: bytes, source: str | None = None) -> Accepted:
-        """Store a picture; nothing is stored where it is refused."""
+    def accept_content(
+        self, content: bytes, features: Sequence[Feature], source: str | None = None
+    ) -> Accepted:
+        """Store a picture, to be recognized; nothing is stored where it is refused."""
         prepared = images.prepare(content)
         image_id = image_id_of_content(content)
         with about_image(image_id):
-            return self._keep(image_id, prepared, source)
+            return self._keep(image_id, prepared, features, source)
 
-    def _keep(self, image_id: str, prepared: images.PreparedImage, source: str | None) -> Accepted:
+    def _keep(
+        self,
+        image_id: str,
+        prepared: images.PreparedImage,
+        features: Sequence[Feature],
+        source: str | None,
+    ) -> Accepted:
         is_new = self._store.put(image_id, prepared)
         if is_new:
             count("ImagesStored")
             count_bytes("BytesStored", len(prepared.content))
             logger.info("Stored %d x %d pixels", prepared.width, prepared.height)
-        image = self._catalog.register(
+        now = datetime.now(UTC)
+        image = Image(
             image_id,
-            source,
-            Content(prepared.content_type, prepared.width, prepared.height, len(prepared.content)),
-            Original(prepared.original_kind, prepared.original_bytes, prepared.original_sha256),
-            datetime.now(UTC),
+            Status.PENDING,
+            now,
+            sources=(source,) if source else (),
+            content=Content(
+                prepared.content_type, prepared.width, prepared.height, len(prepared.content)
+            ),
+            original=Original(
+                prepared.original_kind, prepared.original_bytes, prepared.original_sha256
+            ),
         )
-        return Accepted(image, is_new)
+        registered = self._catalog.register(asked_for(image, features, now))
+        # Of a new object S3 tells by itself; but whoever heard it before this image was registered
+        # has not seen what was asked.
+        if registered.added and not (is_new and registered.is_new):
+            self._requests.send(image_id)
+        if not is_new:
+            known = [feature for feature in features if feature not in registered.added]
+            self._usage.save(known, image_id, now)
+        return Accepted(registered.image, is_new)
 
 
 def image_id_of_content(content: bytes) -> str:

@@ -1,13 +1,18 @@
 """An image's result as the XML document that the third party gets, made by dicttoxml."""
 
 import logging
+import math
 import re
+from pathlib import Path
 from typing import Any
 
 from chalicelib.model import Image
 from chalicelib.representation import result_values
 
 ROOT = "ImageRecognition"
+VERSION = "1.0"  # of image-recognition.xsd, which every document is valid against
+
+SCHEMA = Path(__file__).with_name("image-recognition.xsd")
 
 # dicttoxml does not guard its text. What XML 1.0 cannot carry (https://www.w3.org/TR/xml/#charsets)
 # becomes the replacement character, so that the reader sees that something stood there. A text, not
@@ -16,17 +21,36 @@ _NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _ITEM_NAMES = {
-    "Labels": "Label",
-    "Sources": "Source",
-    "Parents": "Parent",
     "Aliases": "Alias",
+    "Attributes": "Attribute",
     "Categories": "Category",
+    "Celebrities": "Celebrity",
+    "DominantColors": "DominantColor",
+    "Emotions": "Emotion",
+    "Faces": "Face",
+    "Features": "Feature",
     "Instances": "Instance",
+    "Labels": "Label",
+    "Landmarks": "Landmark",
+    "ModerationLabels": "ModerationLabel",
+    "Parents": "Parent",
+    "Polygon": "Point",
+    "Sources": "Source",
+    "Texts": "Text",
+    "Urls": "Url",
 }
 
 
+class NoDocument(Exception):
+    """An image cannot be told as XML; the text says why. Trying again would not help."""
+
+
 def document(image: Image) -> bytes:
-    """The document in UTF-8. What is not known is left out, so no element is empty by accident."""
+    """The document in UTF-8, valid against SCHEMA; raises NoDocument.
+
+    What is not known is left out, so no element is empty by accident. The elements are in the
+    order of the dataclasses' fields.
+    """
     # Most invocations make no document, and should not pay for the imports.
     from xml.etree import ElementTree
 
@@ -35,13 +59,21 @@ def document(image: Image) -> bytes:
     # dicttoxml logs the whole document many times over at INFO.
     logging.getLogger("dicttoxml").setLevel(logging.WARNING)
     xml: bytes = dicttoxml(
-        _elements(result_values(image)),
+        {"Version": VERSION} | _elements(result_values(image)),
         custom_root=ROOT,
         attr_type=False,
         item_func=_item_name,
     )
-    ElementTree.fromstring(xml)  # noqa: S314 - our own document: never send one that does not parse
+    try:
+        ElementTree.fromstring(xml)  # noqa: S314 - our own document
+    except ElementTree.ParseError as error:
+        raise NoDocument(f"what was made is not XML: {error}") from error
     return xml
+
+
+def schema() -> str:
+    """The published XML Schema of the documents."""
+    return SCHEMA.read_text()
 
 
 def _elements(value: Any) -> Any:
@@ -55,7 +87,11 @@ def _elements(value: Any) -> Any:
         case list():
             return [_elements(part) for part in value]
         case str():
-            return re.sub(_NOT_XML, _REPLACEMENT, value)
+            # A reader of XML would make one line end of both anyway (section 2.11).
+            text = value.replace("\r\n", "\n").replace("\r", "\n")
+            return re.sub(_NOT_XML, _REPLACEMENT, text)
+        case float() if not math.isfinite(value):
+            raise NoDocument(f"{value} is no number that can be told")
     return value
 
 

@@ -6,6 +6,8 @@ again after a pause that grows with each receive, and at last to the dead-letter
 """
 
 import logging
+import math
+import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +15,25 @@ from typing import Any
 
 FIRST_PAUSE_SECONDS = 20
 LONGEST_PAUSE_SECONDS = 900
+_JITTER = 0.2
 
 logger = logging.getLogger(__name__)
 
 
 class BatchUnfinished(Exception):
     """Some messages of a batch could not be worked off; SQS will give them again."""
+
+
+class TryAgainLater(Exception):
+    """What passes by itself: the message is to be given again after a pause of its own.
+
+    `pause_seconds` is 0 for a message that was received for the last time, so that it goes to the
+    dead-letter queue at once.
+    """
+
+    def __init__(self, reason: str, pause_seconds: float) -> None:
+        super().__init__(reason)
+        self.pause_seconds = pause_seconds
 
 
 @dataclass(frozen=True)
@@ -54,19 +69,20 @@ class Queue:
                 ],
             )
 
-    def postpone(self, message: Message) -> None:
-        """Let a message be given again after a pause that doubles with each receive."""
-        pause = FIRST_PAUSE_SECONDS * 2 ** (message.receive_count - 1)
+    def postpone(self, message: Message, pause_seconds: float) -> None:
+        """Let a message be given again after a pause."""
         self._client.change_message_visibility(
             QueueUrl=self._url,
             ReceiptHandle=message.receipt_handle,
-            VisibilityTimeout=min(pause, LONGEST_PAUSE_SECONDS),
+            VisibilityTimeout=math.ceil(pause_seconds),
         )
 
-    def work_through(self, batch: Iterable[Message], work: Callable[[Message], None]) -> None:
-        """Do the work of every message, at the same time; raise BatchUnfinished if some failed."""
+    def work_through(
+        self, batch: Iterable[Message], work: Callable[[Message], None], at_once: int = 10
+    ) -> None:
+        """Do the work of every message, some at once; raise BatchUnfinished if some failed."""
         messages = list(batch)
-        with ThreadPoolExecutor(max_workers=len(messages) or 1) as pool:
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
             failed = set(pool.map(lambda message: self._failed(message, work), messages)) - {None}
         if failed:
             self.delete([message for message in messages if message not in failed])
@@ -79,10 +95,17 @@ class Queue:
     def _failed(self, message: Message, work: Callable[[Message], None]) -> Message | None:
         try:
             work(message)
+        except TryAgainLater as later:
+            logger.info("Message %s is to come again: %s", message.id, later)
+            self.postpone(message, later.pause_seconds)
+            return message
         except Exception:
             logger.exception("Message %s failed (receive %d)", message.id, message.receive_count)
             if not self.is_last_receive(message):
-                self.postpone(message)
+                pause = FIRST_PAUSE_SECONDS * 2 ** (message.receive_count - 1)
+                # What failed together should not come back together.
+                jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
+                self.postpone(message, min(pause, LONGEST_PAUSE_SECONDS) * jitter)
             return message
         return None
 

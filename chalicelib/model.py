@@ -20,12 +20,24 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
+class Feature(StrEnum):
+    """Something that Rekognition can be asked about an image."""
+
+    LABELS = "LABELS"
+    TEXT = "TEXT"
+    FACES = "FACES"
+    MODERATION = "MODERATION"
+    CELEBRITIES = "CELEBRITIES"
+    PROPERTIES = "PROPERTIES"
+
+
 class DeliveryStatus(StrEnum):
-    """How far the delivery of a result to the third party is."""
+    """How far a delivery of a result to the third party is."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
+    SUPERSEDED = "SUPERSEDED"  # given up for a later delivery
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,153 @@ class Label:
 
 
 @dataclass(frozen=True)
-class Recognition:
-    """What one call of DetectLabels told."""
+class Point:
+    """A place: `x` as a ratio of the image's width, `y` of its height."""
 
-    labels: tuple[Label, ...]
-    model_version: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Text:
+    """A line of text in the image, or a word of one.
+
+    `type` is LINE or WORD; `parent_id` is the `id` of a word's line. The polygon's corners go
+    clockwise from the text's own upper left.
+    """
+
+    id: int
+    type: str
+    detected_text: str
+    confidence: float
+    bounding_box: BoundingBox
+    polygon: tuple[Point, ...]
+    parent_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A point of a face, such as `eyeLeft`."""
+
+    type: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How a head is turned: degrees from -180 to 180."""
+
+    roll: float
+    yaw: float
+    pitch: float
+
+
+@dataclass(frozen=True)
+class FaceQuality:
+    """Brightness and sharpness of a face, each from 0 to 100."""
+
+    brightness: float
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class AgeRange:
+    """Years, both ends included."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class FaceAttribute:
+    """What a face shows, such as `Smile`: `True` or `False`, or `Gender`: `Female` or `Male`."""
+
+    type: str
+    value: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Emotion:
+    """What a face looks like, which need not be what the person feels."""
+
+    type: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face; what the service did not tell is None or empty."""
+
+    confidence: float
+    bounding_box: BoundingBox
+    age_range: AgeRange | None = None
+    attributes: tuple[FaceAttribute, ...] = ()
+    emotions: tuple[Emotion, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
+    pose: Pose | None = None
+    quality: FaceQuality | None = None
+
+
+@dataclass(frozen=True)
+class ModerationLabel:
+    """Something that not everybody may want to see. `taxonomy_level` is 1 for the most general."""
+
+    name: str
+    confidence: float
+    parent_name: str | None = None
+    taxonomy_level: int | None = None
+
+
+@dataclass(frozen=True)
+class Celebrity:
+    """A well-known person. `id` and `urls` are Rekognition's."""
+
+    id: str
+    name: str
+    match_confidence: float
+    bounding_box: BoundingBox | None = None
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DominantColor:
+    """A color of the image and the percentage of the pixels that have it."""
+
+    hex_code: str
+    css_color: str
+    simplified_color: str
+    pixel_percent: float
+
+
+@dataclass(frozen=True)
+class ImageQuality:
+    """Brightness, sharpness and contrast, each from 0 to 100."""
+
+    brightness: float
+    sharpness: float
+    contrast: float
+
+
+@dataclass(frozen=True)
+class Properties:
+    """The colors of an image, the most frequent first, and its quality."""
+
+    quality: ImageQuality
+    dominant_colors: tuple[DominantColor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What Rekognition told of an image; what was not asked, or not found, is empty."""
+
+    labels: tuple[Label, ...] = ()
+    texts: tuple[Text, ...] = ()
+    faces: tuple[Face, ...] = ()
+    moderation_labels: tuple[ModerationLabel, ...] = ()
+    celebrities: tuple[Celebrity, ...] = ()
+    properties: Properties | None = None
 
 
 @dataclass(frozen=True)
@@ -94,21 +248,46 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Delivery:
-    """The state of an image's delivery to the third party.
+class FeatureState:
+    """How far one feature of an image is. `model_version` is None where Rekognition has none."""
 
-    `tries` counts the requests sent. `reason` is the last thing that went wrong, if anything did.
+    name: Feature
+    status: Status
+    requested_at: datetime
+    recognized_at: datetime | None = None
+    model_version: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The state of one delivery of an image's result to the third party.
+
+    `number` is 1 for the first and one more for each that somebody asks for, or a further result
+    begins. `tries` counts the requests sent. `status_code` and `reason` are of the last try: its
+    HTTP status, None where no answer came, and what went wrong, None where nothing did.
     """
 
     status: DeliveryStatus
     tries: int
-    last_tried_at: datetime
+    last_tried_at: datetime | None = None
     reason: str | None = None
+    number: int = 1
+    status_code: int | None = None
+    requested_at: datetime | None = None
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Image:
-    """Everything that is known of an image."""
+    """Everything that is known of an image.
+
+    `status` is of the image as a whole: PENDING until every feature that was asked for at first
+    has come to an end, then RECOGNIZED if one of them was recognized. `features` tells of each,
+    also of those that were asked for later. `failure` says why a FAILED image is. `deliveries` are
+    in the order in which they began; `result_delivery` is the number of the one with which the
+    present result is, or will be, told to the third party at first.
+    """
 
     id: str
     status: Status
@@ -116,11 +295,53 @@ class Image:
     sources: tuple[str, ...] = ()
     content: Content | None = None
     original: Original | None = None
-    labels: tuple[Label, ...] = ()
-    model_version: str | None = None
+    features: tuple[FeatureState, ...] = ()
+    findings: Findings = Findings()
     recognized_at: datetime | None = None
     failure: Failure | None = None
-    delivery: Delivery | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    result_delivery: int = 1
+
+    @property
+    def pending(self) -> tuple[Feature, ...]:
+        """The features that have not come to an end."""
+        return tuple(state.name for state in self.features if state.status is Status.PENDING)
+
+    def summary(self) -> "ImageSummary":
+        """The image as one of a list."""
+        labels = self.findings.labels
+        return ImageSummary(
+            self.id,
+            self.status,
+            self.created_at,
+            self.content,
+            self.features,
+            tuple(LabelSummary(label.name, label.confidence) for label in labels),
+            self.recognized_at,
+            self.failure,
+        )
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """A label by its name and confidence alone."""
+
+    name: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ImageSummary:
+    """An image as one of a list."""
+
+    id: str
+    status: Status
+    created_at: datetime
+    content: Content | None = None
+    features: tuple[FeatureState, ...] = ()
+    labels: tuple[LabelSummary, ...] = ()
+    recognized_at: datetime | None = None
+    failure: Failure | None = None
 
 
 def is_image_id(text: str) -> bool:

@@ -1,13 +1,23 @@
-"""The use case: a stored image becomes a recognized one, once."""
+"""The use case: Rekognition is asked what is pending of a stored image, once."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.catalog import Catalog, Claim
+from chalicelib.catalog import Catalog
+from chalicelib.claims import Claim, Claims
+from chalicelib.image_changes import Outcome
 from chalicelib.model import Failure, Status
 from chalicelib.observability import about_image, count, timed
-from chalicelib.rekognition import ImageRefused, ObjectUnreadable, Rekognition
+from chalicelib.rekognition import (
+    ImageRefused,
+    ObjectUnreadable,
+    Question,
+    Rekognition,
+    Told,
+    questions,
+    together,
+)
 from chalicelib.results import Results
 from chalicelib.storage import ImageStore, key_of
 
@@ -23,86 +33,111 @@ class RecognizedElsewhere(Exception):
 
 
 class ImageRecognition:
-    """Asks Rekognition about an image, writes the answer, tells it."""
+    """Asks Rekognition about an image, writes the answers, tells them."""
 
     def __init__(
-        self, store: ImageStore, rekognition: Rekognition, catalog: Catalog, results: Results
+        self,
+        store: ImageStore,
+        rekognition: Rekognition,
+        catalog: Catalog,
+        claims: Claims,
+        results: Results,
     ) -> None:
         self._store = store
         self._rekognition = rekognition
         self._catalog = catalog
+        self._claims = claims
         self._results = results
 
     def recognize(self, image_id: str, *, last_try: bool) -> None:
-        """Recognize a stored image, unless it has a result.
+        """Recognize what is pending of a stored image, if anything is.
 
-        Raises what may pass, so that the message comes again. On the last try that is the image's
-        failure as well, and the message goes to the dead-letter queue.
+        Raises what may pass, so that the message comes again for the features it concerns. On the
+        last try that is their failure as well, and the message goes to the dead-letter queue.
         """
         with about_image(image_id):
-            self._recognize(image_id, last_try=last_try)
+            claim = self._claims.claim(image_id, _now(), LEASE)
+            if claim.token is None:
+                self._tell_again(claim)
+            else:
+                self._recognize(claim, last_try=last_try)
 
-    def _recognize(self, image_id: str, *, last_try: bool) -> None:
-        claim = self._catalog.claim(image_id, _now(), LEASE)
-        if claim.token is None:
-            self._tell_again(claim)
-            return
-        try:
-            with timed("RekognitionSeconds"):
-                recognition = self._rekognition.detect_labels(
-                    self._store.bucket_name, key_of(image_id)
-                )
-        except ImageRefused as refusal:
-            self._fail(claim, refusal.failure)
-        except ObjectUnreadable as error:
-            if self._store.holds(image_id):
-                self._give_back(claim, error, last_try=last_try)
-                raise
-            self._drop(claim)
-        except Exception as error:
-            self._give_back(claim, error, last_try=last_try)
-            raise
+    def _recognize(self, claim: Claim, *, last_try: bool) -> None:
+        told: list[Told] = []
+        asked: list[Question] = []
+        outcomes: list[Outcome] = []
+        passing: Exception | None = None
+        for question in questions(claim.row.image.pending):
+            try:
+                answer = self._ask(question, claim)
+            except ImageRefused as refusal:
+                outcomes += _failed(question, refusal.failure)
+            except Exception as error:
+                passing = error
+                if isinstance(error, ObjectUnreadable) and not self._store.holds(
+                    claim.row.image.id
+                ):
+                    self._drop(claim)
+                    return
+                if last_try:
+                    outcomes += _failed(question, Failure(type(error).__name__, str(error)))
+            else:
+                told.append(answer)
+                asked.append(question)
+                outcomes += [Outcome(each, answer.model_version) for each in question.features]
+        if outcomes:
+            self._record(claim, outcomes, told, asked)
         else:
-            now = _now()
-            if self._catalog.record_recognition(claim, recognition, now):
-                count("ImagesRecognized")
-                logger.info("Recognized %d labels", len(recognition.labels))
-                self._results.tell(
-                    replace(
-                        claim.image,
-                        status=Status.RECOGNIZED,
-                        labels=recognition.labels,
-                        recognized_at=now,
-                    )
+            self._claims.release(claim)
+        if passing:
+            raise passing
+
+    def _ask(self, question: Question, claim: Claim) -> Told:
+        with timed("RekognitionSeconds"):
+            return self._rekognition.ask(question, key_of(claim.row.image.id))
+
+    def _record(
+        self,
+        claim: Claim,
+        outcomes: list[Outcome],
+        told: list[Told],
+        asked: list[Question],
+    ) -> None:
+        findings = together(each.findings for each in told)
+        row = self._claims.record(claim, outcomes, findings, asked, _now())
+        if row is None:
+            logger.info("Removed while it was recognized: the result is dropped")
+            return
+        for outcome in outcomes:
+            if outcome.failure:
+                logger.warning(
+                    "%s failed: %s: %s",
+                    outcome.feature,
+                    outcome.failure.code,
+                    outcome.failure.reason,
                 )
             else:
-                logger.info("Removed while it was recognized: the result is dropped")
+                logger.info("%s recognized", outcome.feature)
+        if row.image.pending:
+            return
+        count("ImagesFailed" if row.image.status is Status.FAILED else "ImagesRecognized")
+        self._results.tell(row.summary(), row.image.result_delivery)
 
     def _tell_again(self, claim: Claim) -> None:
         """A message that came twice: the first may have been cut off before it told the result."""
-        if claim.image.status is Status.PENDING:
-            raise RecognizedElsewhere(f"Image {claim.image.id} is being recognized just now.")
-        self._results.tell(claim.image)
-
-    def _give_back(self, claim: Claim, error: Exception, *, last_try: bool) -> None:
-        if last_try:
-            self._fail(claim, Failure(type(error).__name__, str(error)))
-        else:
-            self._catalog.release(claim)
-
-    def _fail(self, claim: Claim, failure: Failure) -> None:
-        now = _now()
-        if self._catalog.record_failure(claim, failure, now):
-            count("ImagesFailed")
-            logger.warning("Cannot be recognized: %s: %s", failure.code, failure.reason)
-            self._results.tell(
-                replace(claim.image, status=Status.FAILED, failure=failure, recognized_at=now)
-            )
+        image = claim.row.image
+        if image.pending:
+            raise RecognizedElsewhere(f"Image {image.id} is being recognized just now.")
+        self._results.tell(claim.row.summary(), image.result_delivery)
 
     def _drop(self, claim: Claim) -> None:
         """The object was removed before its arrival was worked on: the claim's item goes too."""
         logger.info("Not stored any more: forgotten")
-        self._catalog.forget(self._catalog.snapshot(claim.image.id))
+        self._catalog.forget(self._catalog.snapshot(claim.row.image.id))
+
+
+def _failed(question: Question, failure: Failure) -> Iterable[Outcome]:
+    return [Outcome(feature, failure=failure) for feature in question.features]
 
 
 def _now() -> datetime:

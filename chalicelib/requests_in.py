@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from chalicelib.batches import MAX_URLS
-from chalicelib.catalog_pages import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
 from chalicelib.errors import InvalidRequest
 from chalicelib.image_urls import LONGEST_URL
+from chalicelib.model import Feature
 
 # The kind of a picture shows from its bytes; the header only has to say that it is no JSON.
 PICTURE_CONTENT_TYPES = (
@@ -24,19 +26,57 @@ PICTURE_CONTENT_TYPES = (
 
 _EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
 _BATCH_EXAMPLE = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
-_PARAMETERS = {"label", "min_confidence", "limit", "cursor"}
+_FEATURES_EXAMPLE = '{"features": ["TEXT", "FACES"]}'
 
 
-def image_url(body: bytes) -> str:
-    """The URL in the body of `POST /images`."""
-    values = _json_object(body, _EXAMPLE)
-    unknown = sorted(set(values) - {"url"})
-    if unknown:
-        raise InvalidRequest(f"Unknown fields {unknown}. The body may have: url.")
+Features = tuple[Feature, ...]
+
+
+def image_request(body: bytes, default: Features) -> tuple[str, Features]:
+    """The URL and the features in the body of `POST /images`."""
+    values = _fields(body, _EXAMPLE, {"url", "features"})
     url = values.get("url")
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
-    return url.strip()
+    return url.strip(), _features(values, default)
+
+
+def query_features(parameters: Mapping[str, str] | None, default: Features) -> Features:
+    """The features in the query of `POST /images` with a picture as its body."""
+    given = dict(parameters or {})
+    _refuse_unknown("query parameters", given, {"features"})
+    if "features" not in given:
+        return default
+    return _known_features([name.strip() for name in given["features"].split(",")])
+
+
+def upload_features(body: bytes, default: Features) -> Features:
+    """The features in the body of `POST /uploads`, which may be empty."""
+    return _features(_fields(body or b"{}", _FEATURES_EXAMPLE, {"features"}), default)
+
+
+def batch_request(body: bytes, default: Features) -> tuple[list[str], Features]:
+    """The URLs and the features in the body of `POST /batches`.
+
+    Whether a URL can be fetched shows when it is.
+    """
+    values = _fields(body, _BATCH_EXAMPLE, {"urls", "features"})
+    return _batch_urls(values.get("urls")), _features(values, default)
+
+
+def further_features(body: bytes) -> tuple[Feature, ...]:
+    """The features in the body of `POST /images/{id}/recognitions`."""
+    return _known_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
+
+
+def month(parameters: Mapping[str, str] | None, now: datetime) -> str:
+    """The month that `GET /usage` asks for, such as 2026-11; without one the present."""
+    given = dict(parameters or {})
+    _refuse_unknown("query parameters", given, {"month"})
+    asked = given.get("month", f"{now:%Y-%m}")
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", asked):
+        raise InvalidRequest(f"month is {asked!r}, but must be a year and a month such as 2026-11.")
+    return asked
 
 
 def is_picture(headers: Mapping[str, str]) -> bool:
@@ -49,11 +89,8 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
     return f"{method} {path} {hashlib.sha256(body).hexdigest()}"
 
 
-def batch_urls(body: bytes) -> list[str]:
-    """The URLs in the body of `POST /batches`; whether each can be fetched shows when it is."""
-    values = _json_object(body, _BATCH_EXAMPLE)
-    urls = values.get("urls")
-    if not isinstance(urls, list) or set(values) != {"urls"}:
+def _batch_urls(urls: object) -> list[str]:
+    if not isinstance(urls, list):
         raise InvalidRequest(f"The body must be a JSON object such as {_BATCH_EXAMPLE}.")
     if not 1 <= len(urls) <= MAX_URLS:
         raise InvalidRequest(
@@ -69,25 +106,32 @@ def batch_urls(body: bytes) -> list[str]:
     return urls
 
 
-def page_request(parameters: Mapping[str, str] | None) -> PageRequest:
-    """The query of `GET /images`."""
-    given = dict(parameters or {})
-    unknown = sorted(set(given) - _PARAMETERS)
-    if unknown:
+def _features(values: Mapping[str, Any], default: Features) -> Features:
+    return _known_features(values["features"]) if "features" in values else default
+
+
+def _known_features(names: object) -> tuple[Feature, ...]:
+    allowed = ", ".join(Feature)
+    if not isinstance(names, list) or not names:
         raise InvalidRequest(
-            f"Unknown query parameters {unknown}. There are: {', '.join(sorted(_PARAMETERS))}."
+            f"features is {names!r:.200}, but must be a list of one or more of {allowed}."
         )
-    if "min_confidence" in given and "label" not in given:
-        raise InvalidRequest("min_confidence goes with a label: add label=… to the query.")
-    label = given.get("label")
-    if label is not None and not label.strip():
-        raise InvalidRequest("The label is empty. Give a label's name, such as label=Cat.")
-    return PageRequest(
-        label=label,
-        min_confidence=_number(given, "min_confidence", 0, 0, 100),
-        limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
-        cursor=given.get("cursor"),
-    )
+    for name in names:
+        if name not in list(Feature):
+            raise InvalidRequest(f"There is no feature {name!r:.200}. There are: {allowed}.")
+    return tuple(feature for feature in Feature if feature in names)
+
+
+def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
+    values = _json_object(body, example)
+    _refuse_unknown("fields", values, allowed)
+    return values
+
+
+def _refuse_unknown(what: str, given: Iterable[str], allowed: set[str]) -> None:
+    unknown = sorted(set(given) - allowed)
+    if unknown:
+        raise InvalidRequest(f"Unknown {what} {unknown}. There are: {', '.join(sorted(allowed))}.")
 
 
 def _json_object(body: bytes, example: str) -> dict[str, Any]:
@@ -98,25 +142,3 @@ def _json_object(body: bytes, example: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InvalidRequest(f"The body must be a JSON object such as {example}.")
     return values
-
-
-def _number(
-    given: Mapping[str, str],
-    name: str,
-    default: float,
-    least: float,
-    most: float,
-    *,
-    whole: bool = False,
-) -> float:
-    text = given.get(name)
-    if text is None:
-        return default
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        value = float("nan")
-    if not least <= value <= most:
-        noun = "a whole number" if whole else "a number"
-        raise InvalidRequest(f"{name} is {text!r}, but must be {noun} from {least} to {most}.")
-    return value

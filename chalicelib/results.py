@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from chalicelib.events import result_event
-from chalicelib.model import Image
+from chalicelib.model import ImageSummary
 
 
 class Results:
@@ -14,9 +14,12 @@ class Results:
         self._client = client
         self._topic_arn = topic_arn
 
-    def tell(self, image: Image) -> None:
-        """Publish an image's result. Told twice, the event has the same id."""
-        event, attributes = result_event(image)
+    def tell(self, image: ImageSummary, delivery: int) -> None:
+        """Publish an image's result, which begins the delivery of a number.
+
+        Told twice, the event has the same id.
+        """
+        event, attributes = result_event(image, delivery)
         self._client.publish(
             TopicArn=self._topic_arn, Message=json.dumps(event), MessageAttributes=attributes
         )

@@ -3,27 +3,41 @@
 Everything is made at its first use, so that a function pays only for what it needs.
 """
 
+from datetime import timedelta
 from functools import cached_property, partial
 
 from chalicelib.batches import Batches
 from chalicelib.catalog import Catalog
 from chalicelib.catalog_pages import CatalogPages
+from chalicelib.circuit import Circuit
+from chalicelib.claims import Claims
 from chalicelib.clients import client
 from chalicelib.delivery import ResultDelivery
 from chalicelib.fetch import fetch
 from chalicelib.idempotency import IdempotentRequests
 from chalicelib.intake import ImageIntake
+from chalicelib.label_counts import LabelCounts
 from chalicelib.messages import Queue
 from chalicelib.recognition import ImageRecognition
+from chalicelib.recognition_requests import RecognitionRequests
+from chalicelib.reconciliation import Reconciliation
+from chalicelib.redelivery import Redelivery
 from chalicelib.rekognition import Rekognition
 from chalicelib.removal import ImageRemoval
 from chalicelib.results import Results
+from chalicelib.retries import RetrySchedule
 from chalicelib.settings import Settings
 from chalicelib.storage import ImageStore
+from chalicelib.table import Table
 from chalicelib.third_party import ThirdParty
 from chalicelib.tokens import Tokens
 from chalicelib.uploads import Uploads
+from chalicelib.usage import Usage
 from chalicelib.waiting_pictures import WaitingPictures
+from chalicelib.webhook_signing import WebhookSecrets
+
+# So many results that cannot be delivered one after the other are the third party's fault.
+MOST_FAILURES_IN_A_ROW = 5
 
 
 class Services:
@@ -41,7 +55,11 @@ class Services:
     def intake(self) -> ImageIntake:
         """URLs to stored images."""
         return ImageIntake(
-            partial(fetch, limits=self._settings.fetch_limits), self._store, self.catalog
+            partial(fetch, limits=self._settings.fetch_limits),
+            self.store,
+            self.catalog,
+            self.recognition_requests,
+            self.usage,
         )
 
     @cached_property
@@ -50,20 +68,15 @@ class Services:
         return Uploads(
             client("s3"),
             self._settings.images_bucket_name,
-            client("dynamodb"),
-            self._settings.catalog_table_name,
+            self._table,
             self._settings.fetch_limits.max_bytes,
+            self._settings.default_features,
         )
 
     @cached_property
     def batches(self) -> Batches:
         """Many URLs in one request."""
-        return Batches(
-            client("dynamodb"),
-            self._settings.catalog_table_name,
-            client("sqs"),
-            self._settings.intake_queue_url,
-        )
+        return Batches(self._table, client("sqs"), self._settings.intake_queue_url)
 
     @cached_property
     def waiting_pictures(self) -> WaitingPictures:
@@ -86,25 +99,70 @@ class Services:
     def recognition(self) -> ImageRecognition:
         """Stored images to recognized ones."""
         rekognition = Rekognition(
-            client("rekognition"), self._settings.max_labels, self._settings.min_confidence
+            client("rekognition"),
+            self._settings.images_bucket_name,
+            self._settings.max_labels,
+            self._settings.min_confidence,
         )
+        claims = Claims(self._table, self.catalog, self._settings.default_features)
         results = Results(client("sns"), self._settings.results_topic_arn)
-        return ImageRecognition(self._store, rekognition, self.catalog, results)
+        return ImageRecognition(self.store, rekognition, self.catalog, claims, results)
+
+    @cached_property
+    def recognition_requests(self) -> RecognitionRequests:
+        """More features of an image, because somebody asked."""
+        return RecognitionRequests(
+            self.catalog, self.usage, client("sqs"), self._settings.recognition_queue_url
+        )
+
+    @cached_property
+    def reconciliation(self) -> Reconciliation:
+        """What has waited too long, or was never heard of, back to work."""
+        return Reconciliation(
+            self.store,
+            self._table,
+            self.catalog,
+            self.catalog_pages,
+            self.recognition_requests,
+            timedelta(seconds=self._settings.reconciliation_age_seconds),
+        )
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What Rekognition was asked, and what was saved."""
+        return Usage(self._table)
 
     @cached_property
     def delivery(self) -> ResultDelivery:
         """Results to the third party."""
-        return ResultDelivery(self.catalog, ThirdParty(self._settings.third_party_url))
+        third_party = ThirdParty(
+            self._settings.third_party_url,
+            WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),
+            Circuit(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
+            self._settings.delivery_deadline_seconds,
+        )
+        schedule = RetrySchedule(self._settings.delivery_pauses_seconds)
+        return ResultDelivery(self.catalog, third_party, schedule)
+
+    @cached_property
+    def redelivery(self) -> Redelivery:
+        """Results to the third party once more, because somebody asked."""
+        return Redelivery(self.catalog, client("sqs"), self._settings.integration_queue_url)
 
     @cached_property
     def removal(self) -> ImageRemoval:
         """Removed images to nothing."""
-        return ImageRemoval(self._store, self.catalog)
+        return ImageRemoval(self.store, self.catalog)
 
     @cached_property
     def catalog(self) -> Catalog:
         """What is known of each image."""
-        return Catalog(client("dynamodb"), self._settings.catalog_table_name)
+        return Catalog(self._table)
+
+    @cached_property
+    def label_counts(self) -> LabelCounts:
+        """How many images have each label."""
+        return LabelCounts(self._table)
 
     @cached_property
     def catalog_pages(self) -> CatalogPages:
@@ -130,5 +188,10 @@ class Services:
         )
 
     @cached_property
-    def _store(self) -> ImageStore:
+    def _table(self) -> Table:
+        return Table(client("dynamodb"), self._settings.catalog_table_name)
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The pictures themselves."""
         return ImageStore(client("s3"), self._settings.images_bucket_name)

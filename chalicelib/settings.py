@@ -6,6 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.fetch import FetchLimits, parse_allowed_origins
+from chalicelib.model import Feature
+from chalicelib.retries import LONGEST_PAUSE_SECONDS
+
+# Ten pauses, so eleven tries: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 6 h, 10 h; in all a
+# day, as Standard Webhooks has it. INTEGRATION_MAX_RECEIVES belongs to it.
+DELIVERY_PAUSES_SECONDS = "5,30,120,600,1800,3600,7200,14400,21600,36000"
+
+# US dollars for an image, the first million of a month in us-east-1, as read in November 2026 from
+# public write-ups of https://aws.amazon.com/rekognition/pricing/.
+REKOGNITION_PRICES = (
+    "LABELS=0.001,TEXT=0.001,FACES=0.001,MODERATION=0.001,CELEBRITIES=0.001,PROPERTIES=0.00075"
+)
 
 
 class SettingsError(Exception):
@@ -28,9 +40,17 @@ class Settings:
     integration_queue_url: str
     integration_max_receives: int
     third_party_url: str
+    webhook_secrets_path: str
+    delivery_pauses_seconds: tuple[float, ...]
+    delivery_deadline_seconds: float
+    delivery_hold_seconds: float
     fetch_limits: FetchLimits
+    default_features: tuple[Feature, ...]
     max_labels: int
     min_confidence: float
+    rekognition_transactions_per_second: int
+    rekognition_prices: Mapping[Feature, float]
+    reconciliation_age_seconds: float
     log_level: str
 
     @property
@@ -48,6 +68,22 @@ class Settings:
         """The last part of a queue's URL is its name."""
         return self.integration_queue_url.rpartition("/")[2]
 
+    @property
+    def recognition_concurrency(self) -> int:
+        """How many invocations may recognize at the same time; AWS takes 2 to 1,000."""
+        return min(max(self.rekognition_transactions_per_second // 10, 2), 1000)
+
+    @property
+    def recognitions_at_once(self) -> int:
+        """How many images one invocation asks about at the same time, 1 to 10.
+
+        A call of Rekognition takes about a second, so that as many calls at once as the quota has
+        transactions per second use it up.
+        """
+        return min(
+            max(self.rekognition_transactions_per_second // self.recognition_concurrency, 1), 10
+        )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read every setting; raise one SettingsError that names all that is missing or bad."""
@@ -60,19 +96,37 @@ class Settings:
             intake_queue_url=read.url("INTAKE_QUEUE_URL"),
             intake_max_receives=read.integer("INTAKE_MAX_RECEIVES", "5", 1, 1000),
             recognition_queue_url=read.url("RECOGNITION_QUEUE_URL"),
-            recognition_max_receives=read.integer("RECOGNITION_MAX_RECEIVES", "5", 1, 1000),
+            recognition_max_receives=read.integer("RECOGNITION_MAX_RECEIVES", "8", 1, 1000),
             results_topic_arn=read.text("RESULTS_TOPIC_ARN"),
             integration_queue_url=read.url("INTEGRATION_QUEUE_URL"),
-            integration_max_receives=read.integer("INTEGRATION_MAX_RECEIVES", "10", 1, 1000),
+            integration_max_receives=read.integer("INTEGRATION_MAX_RECEIVES", "11", 1, 1000),
             third_party_url=read.url("THIRD_PARTY_URL"),
+            webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
+            delivery_pauses_seconds=read.numbers(
+                "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, LONGEST_PAUSE_SECONDS
+            ),
+            # Standard Webhooks asks for 15 to 30; the function that delivers has 60 for connecting,
+            # this, and its own work.
+            delivery_deadline_seconds=read.number("DELIVERY_DEADLINE_SECONDS", "15", 0.1, 30),
+            delivery_hold_seconds=read.number("DELIVERY_HOLD_SECONDS", "30", 0, 900),
             fetch_limits=FetchLimits(
                 allowed_origins=read.origins("FETCH_ALLOWED_ORIGINS"),
                 max_bytes=read.integer("FETCH_MAX_BYTES", str(25 * 1024 * 1024), 1, 100_000_000),
                 deadline_seconds=read.number("FETCH_DEADLINE_SECONDS", "20", 1, 25),
             ),
-            # One transaction of DynamoDB takes 100 items: the image and 99 labels.
-            max_labels=read.integer("MAX_LABELS", "10", 1, 99),
+            default_features=read.features("DEFAULT_FEATURES", "LABELS"),
+            # One transaction of DynamoDB takes 100 items: the image, its features, each label and
+            # its count, and the parents and aliases under which an image is found too.
+            max_labels=read.integer("MAX_LABELS", "10", 1, 30),
             min_confidence=read.number("MIN_CONFIDENCE", "70", 0, 100),
+            rekognition_transactions_per_second=read.integer(
+                "REKOGNITION_TRANSACTIONS_PER_SECOND", "5", 1, 10_000
+            ),
+            rekognition_prices=read.prices("REKOGNITION_PRICES", REKOGNITION_PRICES),
+            # Longer than the tries of a message take: 8 receives, pauses of up to 15 minutes.
+            reconciliation_age_seconds=read.number(
+                "RECONCILIATION_AGE_SECONDS", "3600", 0, 7 * 24 * 3600
+            ),
             log_level=read.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )
         if read.problems:
@@ -124,6 +178,44 @@ class _Reader:
             self.problems.append(f"{name} is {text!r}, but must be {noun} from {least} to {most}")
             return least
         return value
+
+    def numbers(self, name: str, default: str, least: float, most: float) -> tuple[float, ...]:
+        text = self.text(name, default)
+        try:
+            values = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            values = ()
+        if not values or not all(least <= value <= most for value in values):
+            self.problems.append(
+                f"{name} is {text!r}, but must be numbers from {least} to {most} with commas "
+                "between them"
+            )
+        return values
+
+    def features(self, name: str, default: str) -> tuple[Feature, ...]:
+        names = {part.strip() for part in self.text(name, default).split(",")}
+        if not names or names - set(Feature):
+            self.problems.append(
+                f"{name} is {self.text(name, default)!r}, but must be one or more of "
+                f"{', '.join(Feature)} with commas between them"
+            )
+        return tuple(feature for feature in Feature if feature in names)
+
+    def prices(self, name: str, default: str) -> Mapping[Feature, float]:
+        text = self.text(name, default)
+        try:
+            prices = {
+                Feature(feature.strip()): float(price)
+                for feature, price in (part.split("=") for part in text.split(","))
+            }
+        except ValueError:
+            prices = {}
+        if set(prices) != set(Feature) or not all(price >= 0 for price in prices.values()):
+            self.problems.append(
+                f"{name} is {text!r}, but must give a price of 0 or more to each feature, as in "
+                f"{default}"
+            )
+        return prices
 
     def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name, default)

@@ -1,5 +1,6 @@
 """The images in S3."""
 
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -8,6 +9,7 @@ from chalicelib.images import PreparedImage
 from chalicelib.model import is_image_id
 
 KEY_PREFIX = "images/"
+ADDRESS_SECONDS = 300
 
 
 def key_of(image_id: str) -> str:
@@ -55,6 +57,32 @@ class ImageStore:
                 return False
             raise
         return True
+
+    def delete(self, image_id: str) -> None:
+        """Remove an image, if it is there; S3 tells that it was removed."""
+        self._client.delete_object(Bucket=self.bucket_name, Key=key_of(image_id))
+
+    def address_of(self, image_id: str) -> str:
+        """A URL at which whoever has it can get the image for ADDRESS_SECONDS."""
+        url: str = self._client.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": self.bucket_name, "Key": key_of(image_id)},
+            ExpiresIn=ADDRESS_SECONDS,
+        )
+        return url
+
+    def page(self, after: str) -> tuple[list[tuple[str, datetime]], str]:
+        """Up to a thousand images after a key, each with when it was stored, and the last key.
+
+        The key is empty where there are no more.
+        """
+        answer = self._client.list_objects_v2(
+            Bucket=self.bucket_name, Prefix=KEY_PREFIX, StartAfter=after
+        )
+        found = answer.get("Contents", [])
+        ids = ((image_id_of(each["Key"]), each["LastModified"]) for each in found)
+        stored = [(image_id, since) for image_id, since in ids if image_id is not None]
+        return stored, found[-1]["Key"] if answer["IsTruncated"] else ""
 
     def holds(self, image_id: str) -> bool:
         """Whether the image is in the bucket at this moment."""

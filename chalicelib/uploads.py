@@ -6,15 +6,18 @@ The caller gets a form that S3 itself holds to a size and a time. What arrives i
 
 import logging
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib import catalog_items as items
 from chalicelib.errors import ImageContentError, UploadNotFound
 from chalicelib.intake import ImageIntake
+from chalicelib.model import Feature
+from chalicelib.plain_values import from_plain, to_plain
+from chalicelib.table import Table
 
 KEY_PREFIX = "uploads/"
 VALID_FOR = timedelta(minutes=15)
@@ -40,6 +43,7 @@ class Upload:
 
     id: str
     status: str
+    features: tuple[Feature, ...] = ()
     image_id: str | None = None
     code: str | None = None
     message: str | None = None
@@ -50,23 +54,23 @@ class Uploads:
 
     def __init__(
         self,
-        s3_client: Any,
+        client: Any,
         bucket_name: str,
-        dynamodb_client: Any,
-        table_name: str,
+        table: Table,
         max_bytes: int,
+        default_features: tuple[Feature, ...],
     ) -> None:
-        self._s3 = s3_client
+        self._s3 = client
         self._bucket_name = bucket_name
-        self._dynamodb = dynamodb_client
-        self._table_name = table_name
+        self._table = table
         self._max_bytes = max_bytes
+        self._default_features = default_features
 
-    def begin(self) -> UploadForm:
-        """A form for one file."""
+    def begin(self, features: Sequence[Feature]) -> UploadForm:
+        """A form for one file, of which these features are to be recognized."""
         upload_id = uuid.uuid4().hex
         now = datetime.now(UTC)
-        self._write(Upload(upload_id, "WAITING"), now)
+        self._write(Upload(upload_id, "WAITING", tuple(features)), now)
         form = self._s3.generate_presigned_post(
             Bucket=self._bucket_name,
             Key=KEY_PREFIX + upload_id,
@@ -77,39 +81,41 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload:
         """What became of an upload; raises UploadNotFound."""
-        answer = self._dynamodb.get_item(
-            TableName=self._table_name, Key=_key(upload_id), ConsistentRead=True
-        )
-        if "Item" not in answer:
+        upload = self._read(upload_id)
+        if upload is None:
             raise UploadNotFound(
                 f"There is no upload {upload_id!r}, or it was made more than "
                 f"{REMEMBERED_FOR.days} days ago. POST /uploads begins one."
             )
-        values = items.from_item(answer["Item"])
-        return Upload(
-            upload_id,
-            values["status"],
-            values.get("image_id"),
-            values.get("code"),
-            values.get("message"),
-        )
+        return upload
 
     def take_in(self, upload_id: str, intake: ImageIntake) -> None:
         """Check a file that arrived, store it as an image or note why not, and remove it."""
-        content = self._read(upload_id)
+        content = self._content(upload_id)
         if content is None:
             return  # this arrival was told twice
+        # What is put there without a form of ours, by somebody who may, is an upload too.
+        upload = self._read(upload_id) or Upload(upload_id, "WAITING", self._default_features)
         try:
-            accepted = intake.accept_content(content)
+            accepted = intake.accept_content(content, upload.features)
         except ImageContentError as refusal:
-            upload = Upload(upload_id, "REFUSED", code=type(refusal).__name__, message=str(refusal))
+            upload = replace(
+                upload, status="REFUSED", code=type(refusal).__name__, message=str(refusal)
+            )
             logger.info("Upload %s refused: %s", upload_id, refusal)
         else:
-            upload = Upload(upload_id, "STORED", image_id=accepted.image.id)
+            upload = replace(upload, status="STORED", image_id=accepted.image.id)
         self._write(upload, datetime.now(UTC))
         self._s3.delete_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
 
-    def _read(self, upload_id: str) -> bytes | None:
+    def _read(self, upload_id: str) -> Upload | None:
+        values = self._table.get(*_key(upload_id))
+        if values is None:
+            return None
+        known = {field.name: values[field.name] for field in fields(Upload) if field.name in values}
+        return from_plain(Upload, {"id": upload_id, **known})
+
+    def _content(self, upload_id: str) -> bytes | None:
         try:
             answer = self._s3.get_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
         except ClientError as error:
@@ -120,19 +126,11 @@ class Uploads:
         return content
 
     def _write(self, upload: Upload, now: datetime) -> None:
-        self._dynamodb.put_item(
-            TableName=self._table_name,
-            Item=_key(upload.id)
-            | items.to_item(
-                {
-                    "status": upload.status,
-                    "image_id": upload.image_id,
-                    "code": upload.code,
-                    "message": upload.message,
-                    "expires_at": int((now + REMEMBERED_FOR).timestamp()),
-                }
-            ),
-        )
+        pk, sk = _key(upload.id)
+        expires_at = int((now + REMEMBERED_FOR).timestamp())
+        values = to_plain(upload) | {"pk": pk, "sk": sk, "expires_at": expires_at}
+        del values["id"]
+        self._table.put(values)
 
 
 def upload_id_of(key: str) -> str | None:
@@ -141,5 +139,5 @@ def upload_id_of(key: str) -> str | None:
     return upload_id if key.startswith(KEY_PREFIX) and upload_id.isalnum() else None
 
 
-def _key(upload_id: str) -> dict[str, Any]:
-    return items.to_item({"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"})
+def _key(upload_id: str) -> tuple[str, str]:
+    return f"UPLOAD#{upload_id}", "UPLOAD"

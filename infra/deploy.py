@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import chalice_command, chalice_record, policies
+from infra import chalice_command, chalice_record, policies, webhook_secrets
 from infra.account import Account
 from infra.configuration import StageConfiguration
 from infra.errors import DeployError
@@ -54,6 +54,7 @@ def deploy(
     outputs = Stacks(account.client("cloudformation"), stage, tell).deploy()
     tell(f"alarms are told to {outputs['AlarmTopicArn']}")
     configuration.record(settings_of(outputs) | dict(variables))
+    webhook_secrets.first(account.client("ssm"), stage)  # without one nothing could be signed
     policies.render(project, stage, account, configuration.policy_files)
     chalice_record.complete(project, stage, account, configuration.policy_files, tell)
     lines = chalice_command.run(

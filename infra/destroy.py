@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra import chalice_command, chalice_record, data, policies, tokens
+from infra import chalice_command, chalice_record, data, policies, tokens, webhook_secrets
 from infra.account import Account
 from infra.configuration import StageConfiguration
 from infra.deploy import PROJECT, exit_status_of, settings_of, tell
@@ -50,6 +50,9 @@ def destroy(
     for name in tokens.names(ssm, stage):
         tokens.revoke(ssm, stage, name)
         tell(f"token {name}: revoked")
+    for name in webhook_secrets.names(ssm, stage):
+        webhook_secrets.retire(ssm, stage, name)
+        tell(f"webhook secret {name}: deleted")
     policies.remove(project, functions)
     configuration.forget(settings_of(dict.fromkeys(output_names(), "")))
 

@@ -10,6 +10,21 @@ from localcloud.servers import HOST, ServerError
 REGION = "us-east-1"
 PROJECT = Path(__file__).parent.parent
 
+# Settings of the app that may be given to `make run`; what is empty is the app's own default.
+SETTINGS = {
+    "DEFAULT_FEATURES": "",
+    "DELIVERY_DEADLINE_SECONDS": "",
+    "DELIVERY_HOLD_SECONDS": "",
+    "DELIVERY_PAUSES_SECONDS": "",
+    "LOG_LEVEL": "",
+    "MAX_LABELS": "",
+    "MIN_CONFIDENCE": "",
+    "RECONCILIATION_AGE_SECONDS": "",
+    "REKOGNITION_PRICES": "",
+    # As Amazon Rekognition grants it in its largest regions.
+    "REKOGNITION_TRANSACTIONS_PER_SECOND": "50",
+}
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -22,6 +37,7 @@ class Configuration:
     third_party_port: int
     extra_allowed_origins: str
     foreign_third_party_url: str
+    settings: Mapping[str, str]
 
     @classmethod
     def from_environment(
@@ -36,6 +52,7 @@ class Configuration:
             third_party_port=_port(environment, "THIRD_PARTY_PORT", 4569),
             extra_allowed_origins=environment.get("FETCH_ALLOWED_ORIGINS", ""),
             foreign_third_party_url=environment.get("THIRD_PARTY_URL", ""),
+            settings={name: environment.get(name, value) for name, value in SETTINGS.items()},
         )
 
     @property

@@ -7,11 +7,12 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore
 
-from infra import tokens
+from infra import tokens, webhook_secrets
 from infra.deploy import deploy
 from localcloud.configuration import REGION, Configuration
 from localcloud.servers import HOST, Server, ServerError, require_free_port
@@ -30,6 +31,7 @@ class LocalStage:
         self.configuration = configuration
         self.url = ""
         self.token = ""
+        self.webhook_secret = ""
         self.servers: list[Server] = []
         folder = configuration.folder
         self._ready_file = folder / "ready.json"
@@ -49,14 +51,18 @@ class LocalStage:
             self._emulator(),
             self._rekognition(),
             self._photographs(),
-            self._third_party(),
         ):
-            tell(f"start the {server.name}")
-            self.servers.append(server)
-            server.start()
+            self._start(server)
+        self.webhook_secret = webhook_secrets.first(self._client("ssm"), "local")
+        self._start(self._third_party())
         self.url = self._deploy()
         self.token = self._make_token()
         self._write_ready_file()
+
+    def _start(self, server: Server) -> None:
+        tell(f"start the {server.name}")
+        self.servers.append(server)
+        server.start()
 
     def stop(self) -> None:
         """Stop what was started, the last first, so that the emulator saves its state last."""
@@ -146,7 +152,11 @@ class LocalStage:
             ready_url=f"{self.configuration.sample_third_party_url}/received",
             log=self._logs / "third-party.log",
             environment=_inherited_environment()
-            | {"RECEIVED_DATABASE": str(database), "AWS_DEFAULT_REGION": REGION},
+            | {
+                "RECEIVED_DATABASE": str(database),
+                "WEBHOOK_SECRET": self.webhook_secret,
+                "AWS_DEFAULT_REGION": REGION,
+            },
             folder=self.configuration.project / "examples" / "third_party",
         )
 
@@ -161,6 +171,7 @@ class LocalStage:
             "AWS_ENDPOINT_URL_REKOGNITION": configuration.rekognition_url,
             "FETCH_ALLOWED_ORIGINS": configuration.allowed_origins,
             "THIRD_PARTY_URL": configuration.third_party_url,
+            **configuration.settings,
         }
         url = deploy("local", variables, project=configuration.project, environment=environment)
         # Chalice tells the address that the API would have on AWS; the emulator serves it by path.
@@ -169,8 +180,10 @@ class LocalStage:
 
     def _make_token(self) -> str:
         """A new token at each start; the one of the last start ends to work."""
-        client = boto3.client("ssm", **_client_arguments(self.configuration.aws_environment))
-        return tokens.create(client, "local", "local", replace=True)
+        return tokens.create(self._client("ssm"), "local", "local", replace=True)
+
+    def _client(self, service: str) -> Any:
+        return boto3.client(service, **_client_arguments(self.configuration.aws_environment))
 
     def _write_ready_file(self) -> None:
         configuration = self.configuration
@@ -180,6 +193,7 @@ class LocalStage:
             "aws_endpoint_url": configuration.emulator_url,
             "rekognition_url": configuration.rekognition_url,
             "third_party_url": configuration.third_party_url,
+            "webhook_secret": self.webhook_secret,
         }
         exports = [
             f"export {name}={value}" for name, value in configuration.aws_environment.items()

@@ -89,6 +89,7 @@ def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
             "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
             "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
             "THIRD_PARTY_URL": f"{_url(third_party)}/results",
+            "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
             "FETCH_ALLOWED_ORIGINS": photographs,
         }
     )
@@ -105,6 +106,13 @@ class Api:
 
     def get(self, path: str, **headers: str) -> HTTPResponse:
         return self._client.http.get(path, headers={"Authorization": f"Bearer {TOKEN}"} | headers)
+
+    def delete(self, path: str) -> HTTPResponse:
+        return self.call("DELETE", path)
+
+    def call(self, method: str, path: str, body: bytes = b"") -> HTTPResponse:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        return self._client.http.request(method, path, headers=headers, body=body)
 
     def post(self, path: str, body: bytes) -> HTTPResponse:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}

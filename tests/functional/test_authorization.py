@@ -33,9 +33,9 @@ def test_health_is_open_to_everybody(client: Client, aws: Aws) -> None:
     assert (response.status_code, response.json_body) == (200, {"status": "ok"})
 
 
-def test_no_route_but_health_is_open(app: object) -> None:
+def test_only_health_and_the_schema_are_open(app: object) -> None:
     routes = app.routes.items()  # type: ignore[attr-defined]
     open_routes = {
         path for path, methods in routes for entry in methods.values() if not entry.authorizer
     }
-    assert open_routes == {"/health"}
+    assert open_routes == {"/health", "/schemas/image-recognition.xsd"}

@@ -1,42 +1,33 @@
+import base64
 import json
+from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from botocore.stub import ANY, Stubber
 from chalice.test import Client
+from standardwebhooks.webhooks import Webhook
 
 from chalicelib import catalog_items as items
+from chalicelib.catalog_items import Row
+from chalicelib.image_changes import Outcome, asked_for, came_out
 from chalicelib.messages import BatchUnfinished
+from chalicelib.model import Feature, Findings, Image, Label, Status
 from tests.functional.conftest import BUCKET, INTEGRATION_QUEUE, RECOGNITION_QUEUE, TABLE
 
 Aws = dict[str, Stubber]
 IMAGE_ID = "0123456789abcdef0123456789abcdef"
-IMAGE_ITEM = items.to_item(
-    {
-        "pk": f"IMAGE#{IMAGE_ID}",
-        "sk": "IMAGE",
-        "status": "PENDING",
-        "created_at": "2026-11-23T01:02:03.000000Z",
-        "revision": 3,
-    }
+NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+PENDING = asked_for(Image(IMAGE_ID, Status.PENDING, NOW), [Feature.LABELS], NOW)
+RECOGNIZED = came_out(PENDING, [Outcome(Feature.LABELS, "3.0")], NOW)
+IMAGE_ITEM = items.to_item(items.row_values(Row(PENDING, revision=3)))
+RECOGNIZED_ITEM = items.to_item(items.row_values(Row(RECOGNIZED, revision=4)))
+LABELS_ITEM = items.to_item(
+    items.feature_values(IMAGE_ID, Feature.LABELS, Findings(labels=(Label("Cat", 98.5),)))
 )
-RECOGNIZED_ITEM = IMAGE_ITEM | items.to_item(
-    {
-        "status": "RECOGNIZED",
-        "recognized_at": "2026-11-23T01:02:04.000000Z",
-        "labels": [
-            {
-                "name": "Cat",
-                "confidence": 98.5,
-                "parents": ["Animal"],
-                "aliases": [],
-                "categories": [],
-                "instances": [],
-            }
-        ],
-    }
-)
+IMAGE_KEY = items.to_item({"pk": f"IMAGE#{IMAGE_ID}", "sk": "IMAGE"})
+SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
 LABEL = {
     "Name": "Cat",
     "Confidence": 98.5,
@@ -76,10 +67,9 @@ def expect_claim(aws: Aws) -> None:
         {"Attributes": IMAGE_ITEM},
         {
             "TableName": TABLE,
-            "Key": items.image_key(IMAGE_ID),
-            "UpdateExpression": ANY,
+            "Key": IMAGE_KEY,
+            "UpdateExpression": "SET claimed_until = :token ADD revision :one",
             "ConditionExpression": ANY,
-            "ExpressionAttributeNames": {"#status": "status"},
             "ExpressionAttributeValues": ANY,
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -93,6 +83,7 @@ def expect_detect_labels(aws: Aws) -> None:
         {"Labels": [LABEL], "LabelModelVersion": "3.0"},
         {
             "Image": {"S3Object": {"Bucket": BUCKET, "Name": f"images/{IMAGE_ID}"}},
+            "Features": ["GENERAL_LABELS"],
             "MaxLabels": 10,
             "MinConfidence": 70.0,
         },
@@ -127,7 +118,7 @@ def test_what_is_not_ours_stops_nothing_and_stays_for_the_dead_letter_queue(
     aws["sqs"].add_response(
         "change_message_visibility",
         {},
-        {"QueueUrl": RECOGNITION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": 20},
+        {"QueueUrl": RECOGNITION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": ANY},
     )
     aws["sqs"].add_response(
         "delete_message_batch",
@@ -161,7 +152,7 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
         {"Attributes": IMAGE_ITEM},
         {
             "TableName": TABLE,
-            "Key": items.image_key(IMAGE_ID),
+            "Key": IMAGE_KEY,
             "UpdateExpression": "REMOVE claimed_until ADD revision :one",
             "ConditionExpression": "claimed_until = :token",
             "ExpressionAttributeValues": ANY,
@@ -182,18 +173,35 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
 def test_a_result_is_delivered_as_xml_and_noted(
     client: Client, aws: Aws, third_party: ThreadingHTTPServer
 ) -> None:
+    aws["dynamodb"].add_response("query", {"Items": [LABELS_ITEM, RECOGNIZED_ITEM]}, None)
+    aws["ssm"].add_response(
+        "get_parameters_by_path",
+        {"Parameters": [{"Name": "/webhook-secrets/1", "Value": SECRET}]},
+        {"Path": "/webhook-secrets", "WithDecryption": True},
+    )
     aws["dynamodb"].add_response(
         "get_item",
         {"Item": RECOGNIZED_ITEM},
-        {"TableName": TABLE, "Key": items.image_key(IMAGE_ID), "ConsistentRead": True},
+        {"TableName": TABLE, "Key": IMAGE_KEY, "ConsistentRead": True},
     )
-    aws["dynamodb"].add_response("update_item", {"Attributes": RECOGNIZED_ITEM}, None)
+    aws["dynamodb"].add_response(
+        "put_item",
+        {},
+        {
+            "TableName": TABLE,
+            "Item": ANY,
+            "ConditionExpression": "revision = :revision",
+            "ExpressionAttributeValues": {":revision": {"N": "4"}},
+        },
+    )
     event = {"id": "msg_7", "data": {"image_id": IMAGE_ID}}
     client.lambda_.invoke("deliver_results", sqs_event(event))
     headers, body = third_party.received[-1]  # type: ignore[attr-defined]
+    headers = {name.lower(): value for name, value in headers.items()}
     assert headers["content-type"] == "application/xml"
     assert headers["webhook-id"] == "msg_7"
     assert b"<Name>Cat</Name>" in body
+    Webhook(SECRET).verify(body, headers, json_parse=False)
 
 
 def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_queue(
@@ -202,7 +210,7 @@ def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_qu
     aws["sqs"].add_response(
         "change_message_visibility",
         {},
-        {"QueueUrl": INTEGRATION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": 20},
+        {"QueueUrl": INTEGRATION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": ANY},
     )
     with pytest.raises(BatchUnfinished):
         client.lambda_.invoke("deliver_results", sqs_event("{}"))
@@ -214,14 +222,16 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
         {
             "Items": [
                 items.to_item({"sk": "IMAGE", "revision": 3}),
-                items.to_item({"sk": "LABEL#cat"}),
+                items.to_item({"sk": "LABEL#animal"}),
+                items.to_item({"sk": "LABEL#cat", "name": "Cat"}),
             ]
         },
         {
             "TableName": TABLE,
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": f"IMAGE#{IMAGE_ID}"}},
-            "ProjectionExpression": "sk, revision",
+            "ProjectionExpression": "#sk, #revision, #name",
+            "ExpressionAttributeNames": {name: name[1:] for name in ("#sk", "#revision", "#name")},
             "ConsistentRead": True,
         },
     )
@@ -248,7 +258,22 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
                 {
                     "Delete": {
                         "TableName": TABLE,
+                        "Key": items.to_item(key | {"sk": "LABEL#animal"}),
+                    }
+                },
+                {
+                    "Delete": {
+                        "TableName": TABLE,
                         "Key": items.to_item(key | {"sk": "LABEL#cat"}),
+                    }
+                },
+                {
+                    "Update": {
+                        "TableName": TABLE,
+                        "Key": items.to_item({"pk": "LABELS#1", "sk": "cat"}),
+                        "UpdateExpression": "ADD #count :count SET #name = :name",
+                        "ExpressionAttributeNames": {"#count": "count", "#name": "name"},
+                        "ExpressionAttributeValues": items.to_item({":count": -1, ":name": "Cat"}),
                     }
                 },
             ]

@@ -1,26 +1,44 @@
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from botocore.stub import ANY, Stubber
 from chalice.test import HTTPResponse
 
 from chalicelib import catalog_items as items
-from tests.functional.conftest import BUCKET, PHOTOGRAPHS, TABLE, Api
+from chalicelib.catalog_items import Row
+from chalicelib.image_changes import asked_for
+from chalicelib.model import Feature, Image, Status
+from tests.functional.conftest import BUCKET, PHOTOGRAPHS, RECOGNITION_QUEUE, TABLE, Api
 
 Aws = dict[str, Stubber]
 CAT = PHOTOGRAPHS / "chelsea-cat.png"
 CAT_ID = hashlib.sha256(CAT.read_bytes()).hexdigest()[:32]
-PENDING_ITEM = items.to_item(
-    {
-        "pk": f"IMAGE#{CAT_ID}",
-        "sk": "IMAGE",
-        "status": "PENDING",
-        "created_at": "2026-11-23T01:02:03.000000Z",
-        "revision": 1,
-    }
+CREATED_AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+PENDING = asked_for(
+    Image(CAT_ID, Status.PENDING, CREATED_AT, sources=("http://elsewhere.example/cat",)),
+    [Feature.LABELS],
+    CREATED_AT,
 )
+PENDING_ITEM = items.to_item(items.row_values(Row(PENDING, revision=1)))
+CAT_KEY = items.to_item({"pk": f"IMAGE#{CAT_ID}", "sk": "IMAGE"})
+
+
+def expect_usage(aws: Aws, *saved: str) -> None:
+    aws["dynamodb"].add_response(
+        "update_item",
+        {},
+        {
+            "TableName": TABLE,
+            "Key": ANY,
+            "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in saved),
+            "ExpressionAttributeNames": {f"#{name}": name for name in saved},
+            "ExpressionAttributeValues": {f":{name}": {"N": "1"} for name in saved},
+        },
+    )
 
 
 def post(api: Api, body: Any) -> HTTPResponse:
@@ -45,19 +63,42 @@ def expect_put(aws: Aws, *, refused: bool = False) -> None:
         aws["s3"].add_response("put_object", {}, expected)
 
 
-def expect_registration(aws: Aws, url: str) -> None:
+def expect_registration(aws: Aws, *, known: bool = False) -> None:
+    new = {"TableName": TABLE, "Item": ANY, "ConditionExpression": "attribute_not_exists(pk)"}
+    if not known:
+        aws["dynamodb"].add_response("put_item", {}, new)
+        return
+    aws["dynamodb"].add_client_error(
+        "put_item", "ConditionalCheckFailedException", expected_params=new
+    )
     aws["dynamodb"].add_response(
-        "update_item",
-        {"Attributes": PENDING_ITEM | items.to_item({"sources": {url}})},
+        "get_item",
+        {"Item": PENDING_ITEM},
+        {"TableName": TABLE, "Key": CAT_KEY, "ConsistentRead": True},
+    )
+    aws["dynamodb"].add_response(
+        "put_item",
+        {},
         {
             "TableName": TABLE,
-            "Key": items.image_key(CAT_ID),
-            "UpdateExpression": ANY,
-            "ConditionExpression": ANY,
-            "ExpressionAttributeNames": {"#status": "status"},
-            "ExpressionAttributeValues": ANY,
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            "Item": ANY,
+            "ConditionExpression": "revision = :revision",
+            "ExpressionAttributeValues": {":revision": {"N": "1"}},
+        },
+    )
+
+
+def expect_query_of_the_image(aws: Aws, *found: Any) -> None:
+    aws["dynamodb"].add_response(
+        "query",
+        {"Items": list(found)},
+        {
+            "TableName": TABLE,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": items.to_item(
+                {":pk": f"IMAGE#{CAT_ID}", ":first": "FEATURE#", ":last": "IMAGE"}
+            ),
+            "ConsistentRead": True,
         },
     )
 
@@ -67,7 +108,7 @@ def test_a_new_picture_is_stored_as_it_is_and_registered(
 ) -> None:
     url = f"{photographs}/{CAT.name}"
     expect_put(aws)
-    expect_registration(aws, url)
+    expect_registration(aws)
     response = post(api, {"url": url})
     assert response.status_code == 202
     assert response.headers["Location"].endswith(f"/images/{CAT_ID}")
@@ -79,8 +120,29 @@ def test_a_new_picture_is_stored_as_it_is_and_registered(
 def test_a_picture_that_is_known_is_answered_200(api: Api, aws: Aws, photographs: str) -> None:
     url = f"{photographs}/{CAT.name}?again"
     expect_put(aws, refused=True)
-    expect_registration(aws, url)
-    assert post(api, {"url": url}).status_code == 200
+    expect_registration(aws, known=True)
+    expect_usage(aws, "LABELS")
+    response = post(api, {"url": url})
+    assert response.status_code == 200
+    assert response.json_body["sources"] == sorted([*PENDING.sources, url])
+
+
+def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
+    api: Api, aws: Aws, photographs: str
+) -> None:
+    expect_put(aws, refused=True)
+    expect_registration(aws, known=True)
+    aws["sqs"].add_response(
+        "send_message",
+        {},
+        {
+            "QueueUrl": RECOGNITION_QUEUE,
+            "MessageBody": json.dumps({"recognize": CAT_ID}),
+        },
+    )
+    response = post(api, {"url": f"{photographs}/{CAT.name}", "features": ["TEXT"]})
+    names = [feature["name"] for feature in response.json_body["features"]]
+    assert names == ["LABELS", "TEXT"]
 
 
 @pytest.mark.parametrize(
@@ -125,11 +187,7 @@ def test_a_page_that_is_no_image_is_told_and_nothing_is_stored(
 
 
 def test_an_unknown_image_is_a_404(api: Api, aws: Aws) -> None:
-    aws["dynamodb"].add_response(
-        "get_item",
-        {},
-        {"TableName": TABLE, "Key": items.image_key(CAT_ID), "ConsistentRead": True},
-    )
+    expect_query_of_the_image(aws)
     response = api.get(f"/images/{CAT_ID}")
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
@@ -143,7 +201,7 @@ def test_an_id_that_cannot_be_one_is_a_404_without_a_question_to_the_catalog(
 
 def test_an_image_is_given_as_json_or_as_xml(api: Api, aws: Aws) -> None:
     for _ in range(2):
-        aws["dynamodb"].add_response("get_item", {"Item": PENDING_ITEM}, None)
+        expect_query_of_the_image(aws, PENDING_ITEM)
     assert api.get(f"/images/{CAT_ID}").json_body["status"] == "PENDING"
     response = api.get(f"/images/{CAT_ID}", Accept="application/xml")
     assert response.headers["Content-Type"] == "application/xml"
@@ -164,8 +222,12 @@ def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> N
             {
                 "TableName": TABLE,
                 "IndexName": "by_time",
-                "KeyConditionExpression": "time_shard = :shard AND time_key < :before",
-                "ExpressionAttributeValues": items.to_item({":shard": shard, ":before": "~"}),
+                "KeyConditionExpression": (
+                    "time_shard = :partition AND time_key BETWEEN :above AND :below"
+                ),
+                "ExpressionAttributeValues": items.to_item(
+                    {":partition": shard, ":above": " ", ":below": "~"}
+                ),
                 "Limit": 3,
                 "ScanIndexForward": False,
             },
@@ -186,43 +248,109 @@ def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> N
 
 
 def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
-    key = {"pk": f"IMAGE#{CAT_ID}", "sk": "LABEL#cat", "label_key": "cat", "confidence": 98.5}
-    aws["dynamodb"].add_response(
-        "query",
-        {"Items": [items.to_item(key)], "LastEvaluatedKey": items.to_item(key)},
-        {
-            "TableName": TABLE,
-            "IndexName": "by_label",
-            "KeyConditionExpression": "label_key = :label AND confidence >= :least",
-            "ExpressionAttributeValues": items.to_item({":label": "cat", ":least": 80.0}),
-            "Limit": 1,
-            "ScanIndexForward": False,
-        },
-    )
+    key = {
+        "pk": f"IMAGE#{CAT_ID}",
+        "sk": "LABEL#cat",
+        "label_shard": "cat#0",
+        "best_key": f"098.500#{CAT_ID}",
+    }
+    for shard in "0123":
+        aws["dynamodb"].add_response(
+            "query",
+            {"Items": [items.to_item(key)] if shard == "0" else []},
+            {
+                "TableName": TABLE,
+                "IndexName": "by_label_best",
+                "KeyConditionExpression": (
+                    "label_shard = :partition AND best_key BETWEEN :above AND :below"
+                ),
+                "ExpressionAttributeValues": items.to_item(
+                    {":partition": f"cat#{shard}", ":above": "080.000", ":below": "~"}
+                ),
+                "Limit": 2,
+                "ScanIndexForward": False,
+            },
+        )
     aws["dynamodb"].add_response("batch_get_item", {"Responses": {TABLE: [PENDING_ITEM]}}, None)
     page = api.get("/images?label=CAT&min_confidence=80&limit=1").json_body
     assert [image["id"] for image in page["images"]] == [CAT_ID]
+    assert page["cursor"] is None
 
-    other = api.get(f"/images?label=dog&cursor={page['cursor']}")
-    assert (other.status_code, other.json_body["Code"]) == (400, "InvalidRequest")
-    newest = api.get(f"/images?cursor={page['cursor']}")
-    assert (newest.status_code, newest.json_body["Code"]) == (400, "InvalidRequest")
 
+def test_labels_are_listed_with_their_counts_over_all_shards(api: Api, aws: Aws) -> None:
+    for shard in range(8):
+        found = {"pk": f"LABELS#{shard}", "sk": "cat", "name": "Cat", "count": shard}
+        aws["dynamodb"].add_response("query", {"Items": [items.to_item(found)]}, None)
+    assert api.get("/labels").json_body == {
+        "labels": [{"name": "Cat", "count": 28}],
+        "cursor": None,
+    }
+
+
+def test_the_picture_itself_is_given_by_s3(api: Api, aws: Aws) -> None:
+    expect_query_of_the_image(aws, PENDING_ITEM)
+    response = api.get(f"/images/{CAT_ID}/content")
+    assert response.status_code == 302
+    address = urlsplit(response.headers["Location"])
+    assert address.path.endswith(f"/images/{CAT_ID}")
+    assert "X-Amz-Signature" in parse_qs(address.query)
+
+
+def test_a_removed_picture_is_removed_from_s3(api: Api, aws: Aws) -> None:
+    expect_query_of_the_image(aws, PENDING_ITEM)
+    aws["s3"].add_response("delete_object", {}, {"Bucket": BUCKET, "Key": f"images/{CAT_ID}"})
+    assert api.delete(f"/images/{CAT_ID}").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/images/{}/content"),
+        ("DELETE", "/images/{}"),
+        ("POST", "/images/{}/recognitions"),
+        ("POST", "/images/{}/deliveries"),
+    ],
+)
+def test_what_is_asked_of_an_unknown_image_is_a_404(
+    api: Api, aws: Aws, method: str, path: str
+) -> None:
+    if method == "POST":
+        aws["dynamodb"].add_response("get_item", {}, None)
+    else:
+        expect_query_of_the_image(aws)
+    response = api.call(method, path.format(CAT_ID), b'{"features": ["TEXT"]}')
+    assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
+
+
+def test_usage_adds_the_shards_and_the_price(api: Api, aws: Aws) -> None:
+    counted = [
+        {"sk": "DetectLabels#0", "calls": 3, "LABELS": 3, "PROPERTIES": 1},
+        {"sk": "DetectLabels#1", "calls": 2, "LABELS": 2},
+        {"sk": "DetectText#1", "calls": 1, "TEXT": 1},
+        {"sk": "SAVED#0", "LABELS": 7},
+    ]
     aws["dynamodb"].add_response(
         "query",
-        {"Items": []},
+        {"Items": [items.to_item(each) for each in counted]},
         {
             "TableName": TABLE,
-            "IndexName": "by_label",
-            "KeyConditionExpression": ANY,
-            "ExpressionAttributeValues": ANY,
-            "Limit": 1,
-            "ScanIndexForward": False,
-            "ExclusiveStartKey": items.to_item(key),
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": "USAGE#2026-11"}},
+            "ConsistentRead": True,
         },
     )
-    last = api.get(f"/images?label=cat&limit=1&cursor={page['cursor']}").json_body
-    assert last == {"images": [], "cursor": None}
+    usage = api.get("/usage?month=2026-11").json_body
+    assert usage["operations"] == [
+        {
+            "operation": "DetectLabels",
+            "calls": 5,
+            "images": {"LABELS": 5, "PROPERTIES": 1},
+            "price": 0.00575,
+        },
+        {"operation": "DetectText", "calls": 1, "images": {"TEXT": 1}, "price": 0.001},
+    ]
+    assert (usage["calls"], usage["price"], usage["currency"]) == (6, 0.00675, "USD")
+    assert usage["saved"] == {"images": {"LABELS": 7}, "price": 0.007}
 
 
 @pytest.mark.parametrize("cursor", ["nonsense!", "bm9uc2Vuc2U", "W10", "e30"])

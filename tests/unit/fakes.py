@@ -1,10 +1,15 @@
 """What the use cases work with, in memory."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chalicelib.catalog import Claim, Snapshot
-from chalicelib.model import Delivery, Failure, Image, Recognition, Status
+from chalicelib.catalog import Snapshot
+from chalicelib.catalog_items import Row
+from chalicelib.claims import Claim
+from chalicelib.image_changes import Outcome, asked_for, came_out
+from chalicelib.model import Feature, Findings, Image, ImageSummary, Status
+from chalicelib.rekognition import Question, Told, together
 from chalicelib.third_party import Answer
 
 
@@ -34,36 +39,11 @@ class FakeCatalog:
         self.images[image.id] = image
         self.revisions[image.id] = self.revisions.get(image.id, 0) + 1
 
-    def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
-        image = self.images.get(image_id) or Image(image_id, Status.PENDING, now)
-        if image.status is not Status.PENDING or image_id in self.claims:
-            return Claim(image, None)
-        self.write(image)
-        self.claims[image_id] = (now + lease).isoformat()
-        return Claim(image, self.claims[image_id])
-
-    def release(self, claim: Claim) -> None:
-        del self.claims[claim.image.id]
-
-    def record_recognition(self, claim: Claim, recognition: Recognition, now: datetime) -> bool:
-        return self._record(
-            claim,
-            replace(
-                claim.image,
-                status=Status.RECOGNIZED,
-                labels=recognition.labels,
-                recognized_at=now,
-            ),
-        )
-
-    def record_failure(self, claim: Claim, failure: Failure, now: datetime) -> bool:
-        return self._record(
-            claim,
-            replace(claim.image, status=Status.FAILED, failure=failure, recognized_at=now),
-        )
-
-    def record_delivery(self, image_id: str, delivery: Delivery) -> None:
-        self.write(replace(self.images[image_id], delivery=delivery))
+    def revise(self, image_id: str, change: Callable[[Image], Image]) -> Image | None:
+        if image_id not in self.images:
+            return None
+        self.write(change(self.images[image_id]))
+        return self.images[image_id]
 
     def snapshot(self, image_id: str) -> Snapshot:
         keys = ("IMAGE",) if image_id in self.images else ()
@@ -76,26 +56,65 @@ class FakeCatalog:
         self.claims.pop(snapshot.image_id, None)
         return True
 
-    def _record(self, claim: Claim, image: Image) -> bool:
-        if image.id not in self.images or self.claims.get(image.id) != claim.token:
-            return False
-        del self.claims[image.id]
-        self.write(image)
-        return True
+
+@dataclass
+class FakeClaims:
+    """The claims of a FakeCatalog; `first_features` are of images that nobody registered."""
+
+    catalog: FakeCatalog
+    first_features: tuple[Feature, ...] = (Feature.LABELS,)
+    asked: list[Question] = field(default_factory=list)
+
+    def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
+        image = self.catalog.images.get(image_id) or asked_for(
+            Image(image_id, Status.PENDING, now), self.first_features, now
+        )
+        if not image.pending or image_id in self.catalog.claims:
+            return Claim(_row(image), None)
+        self.catalog.write(image)
+        token = (now + lease).isoformat()
+        self.catalog.claims[image_id] = token
+        return Claim(_row(image), token)
+
+    def release(self, claim: Claim) -> None:
+        del self.catalog.claims[claim.row.image.id]
+
+    def record(
+        self,
+        claim: Claim,
+        outcomes: Sequence[Outcome],
+        findings: Findings,
+        asked: Sequence[Question],
+        now: datetime,
+    ) -> Row | None:
+        image = self.catalog.images.get(claim.row.image.id)
+        if image is None or self.catalog.claims.get(image.id) != claim.token:
+            return None
+        del self.catalog.claims[image.id]
+        self.asked += asked
+        known = together([image.findings, findings])
+        image = replace(came_out(image, outcomes, now), findings=known)
+        self.catalog.write(image)
+        return _row(image)
+
+
+def _row(image: Image) -> Row:
+    return Row(image, image.summary().labels)
 
 
 @dataclass
 class FakeRekognition:
-    """Answers what it was given, or raises it."""
+    """Answers each operation what it was given, or raises it."""
 
-    answer: Recognition | Exception
-    calls: int = 0
+    answers: dict[str, Told | Exception]
+    calls: list[Question] = field(default_factory=list)
 
-    def detect_labels(self, bucket_name: str, key: str) -> Recognition:
-        self.calls += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+    def ask(self, question: Question, key: str) -> Told:
+        self.calls.append(question)
+        answer = self.answers[question.operation]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 @dataclass
@@ -103,22 +122,27 @@ class FakeResults:
     """Remembers what was told; fails as often as it is asked to."""
 
     failures: int = 0
-    told: list[Image] = field(default_factory=list)
+    told: list[ImageSummary] = field(default_factory=list)
+    deliveries: list[int] = field(default_factory=list)
 
-    def tell(self, image: Image) -> None:
+    def tell(self, image: ImageSummary, delivery: int) -> None:
         if self.failures:
             self.failures -= 1
             raise ConnectionError("The topic cannot be reached.")
         self.told.append(image)
+        self.deliveries.append(delivery)
 
 
 @dataclass
 class FakeThirdParty:
-    """Answers one answer after the other, and remembers the webhook ids."""
+    """Answers or raises one thing after the other, and remembers the webhook ids."""
 
-    answers: list[Answer]
+    answers: list[Answer | Exception]
     webhook_ids: list[str] = field(default_factory=list)
 
-    def post(self, document: bytes, webhook_id: str) -> Answer:
+    def post(self, document: bytes, webhook_id: str, *, even_if_down: bool) -> Answer:
         self.webhook_ids.append(webhook_id)
-        return self.answers.pop(0)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

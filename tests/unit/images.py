@@ -9,9 +9,13 @@ from chalicelib.model import (
     Content,
     Delivery,
     DeliveryStatus,
+    Feature,
+    FeatureState,
+    Findings,
     Image,
     Instance,
     Label,
+    Original,
     Status,
 )
 
@@ -28,18 +32,31 @@ CAT = Label(
 )
 CUP = Label(name="Coffee Cup", confidence=71.0)
 
+
+def state(feature: Feature, status: Status = Status.RECOGNIZED, **changes: Any) -> FeatureState:
+    """How far a feature is that was asked at CREATED_AT."""
+    ended = {} if status is Status.PENDING else {"recognized_at": CREATED_AT}
+    return FeatureState(feature, status, CREATED_AT, **(ended | changes))
+
+
 RECOGNIZED = Image(
     id=IMAGE_ID,
     status=Status.RECOGNIZED,
     created_at=CREATED_AT,
     sources=("https://example.com/cat.jpg",),
     content=Content("image/jpeg", width=640, height=480, bytes=12345),
-    labels=(CAT, CUP),
-    model_version="3.0",
+    original=Original("WEBP", 23456, "ab" * 32),
+    features=(state(Feature.LABELS, model_version="3.0"),),
+    findings=Findings(labels=(CAT, CUP)),
     recognized_at=CREATED_AT,
-    delivery=Delivery(DeliveryStatus.DELIVERED, tries=2, last_tried_at=CREATED_AT),
+    deliveries=(Delivery(DeliveryStatus.DELIVERED, tries=2, last_tried_at=CREATED_AT),),
 )
-PENDING = Image(id=IMAGE_ID, status=Status.PENDING, created_at=CREATED_AT)
+PENDING = Image(
+    id=IMAGE_ID,
+    status=Status.PENDING,
+    created_at=CREATED_AT,
+    features=(state(Feature.LABELS, Status.PENDING),),
+)
 
 
 def recognized(**changes: Any) -> Image:

@@ -16,10 +16,11 @@ from chalicelib.catalog_items import from_item
 from chalicelib.errors import FetchTimedOut, NotAnImage
 from chalicelib.events import NotOurMessage
 from chalicelib.intake import Accepted
-from chalicelib.model import Failure, Status
+from chalicelib.model import Failure, Feature, Status
+from chalicelib.table import Table
 from tests.unit.images import IMAGE_ID, PENDING
 
-ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg")
+ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg", (Feature.TEXT,))
 
 
 class FakeDynamoDb:
@@ -57,31 +58,33 @@ class FakeIntake:
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
 
-    def accept_url(self, url: str) -> Accepted:
+    def accept_url(self, url: str, features: tuple[Feature, ...]) -> Accepted:
+        assert features == ENTRY.features
         if self._error:
             raise self._error
         return Accepted(PENDING, is_new=True)
 
 
 def batches(dynamodb: FakeDynamoDb, sqs: FakeSqs | None = None) -> Batches:
-    return Batches(dynamodb, "table", sqs or FakeSqs(), "queue")
+    return Batches(Table(dynamodb, "table"), sqs or FakeSqs(), "queue")
 
 
 @pytest.mark.parametrize("size", [1, 10, 11, 1000])
 def test_every_url_is_in_the_queue_when_the_batch_is_accepted(size: int) -> None:
     urls = [f"https://example.com/{number}.jpg" for number in range(size)]
     dynamodb, sqs = FakeDynamoDb(), FakeSqs()
-    batch = batches(dynamodb, sqs).begin(urls)
+    batch = batches(dynamodb, sqs).begin(urls, (Feature.TEXT,))
     sent = sorted((parse_batch_entry(message) for message in sqs.messages), key=_number)
     assert [entry.url for entry in sent] == urls
     assert {entry.batch_id for entry in sent} == {batch.id}
+    assert {entry.features for entry in sent} == {(Feature.TEXT,)}
     assert len(dynamodb.items) == 1
     assert dynamodb.items[0]["total"] == size
 
 
 def test_a_batch_of_which_the_queue_refused_a_part_is_not_accepted() -> None:
     with pytest.raises(BatchNotAccepted):
-        batches(FakeDynamoDb(), FakeSqs(refused=13)).begin(["https://example.com/"] * 20)
+        batches(FakeDynamoDb(), FakeSqs(refused=13)).begin(["https://example.com/"] * 20, ())
 
 
 def test_an_accepted_url_is_noted_with_its_image() -> None:

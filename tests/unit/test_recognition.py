@@ -1,30 +1,37 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.model import Failure, Image, Recognition, Status
+from chalicelib.model import Failure, Feature, Findings, Image, Status, Text
 from chalicelib.recognition import LEASE, ImageRecognition, RecognizedElsewhere
-from chalicelib.rekognition import ImageRefused, ObjectUnreadable
-from tests.unit.fakes import FakeCatalog, FakeRekognition, FakeResults, FakeStore
-from tests.unit.images import CAT, IMAGE_ID, PENDING
+from chalicelib.rekognition import ImageRefused, ObjectUnreadable, Question, Told
+from tests.unit.fakes import FakeCatalog, FakeClaims, FakeRekognition, FakeResults, FakeStore
+from tests.unit.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
 
-ANSWER = Recognition((CAT,), "3.0")
+LABELS = Told(Findings(labels=(CAT,)), "3.0")
+WORD = Text(0, "LINE", "STOP", 99.0, CAT.instances[0].bounding_box, ())
+TEXT = Told(Findings(texts=(WORD,)), "3.1")
+ASK_LABELS = Question("DetectLabels", (Feature.LABELS,))
 
 
 class World:
     """A stored, registered image and everything around its recognition."""
 
-    def __init__(self, answer: Recognition | Exception = ANSWER) -> None:
+    def __init__(self, image: Image = PENDING, **answers: Told | Exception) -> None:
         self.store = FakeStore({IMAGE_ID})
-        self.catalog = FakeCatalog({IMAGE_ID: PENDING})
-        self.rekognition = FakeRekognition(answer)
+        self.catalog = FakeCatalog({IMAGE_ID: image})
+        usual: dict[str, Told | Exception] = {"DetectLabels": LABELS, "DetectText": TEXT}
+        self.rekognition = FakeRekognition(usual | answers)
         self.results = FakeResults()
 
     def recognize(self, *, last_try: bool = False) -> None:
+        self.claims = FakeClaims(self.catalog)
         ImageRecognition(
             self.store,  # type: ignore[arg-type]  # works in memory
             self.rekognition,  # type: ignore[arg-type]
             self.catalog,  # type: ignore[arg-type]
+            self.claims,  # type: ignore[arg-type]
             self.results,  # type: ignore[arg-type]
         ).recognize(IMAGE_ID, last_try=last_try)
 
@@ -32,12 +39,23 @@ class World:
     def image(self) -> Image:
         return self.catalog.images[IMAGE_ID]
 
+    def status_of(self, feature: Feature) -> Status:
+        return next(each.status for each in self.image.features if each.name is feature)
+
+
+def asked(*features: Feature) -> Image:
+    """A stored image of which these features are to be recognized."""
+    return replace(PENDING, features=tuple(state(each, Status.PENDING) for each in features))
+
 
 def test_a_stored_image_is_recognized_and_told() -> None:
     world = World()
     world.recognize()
-    assert (world.image.status, world.image.labels) == (Status.RECOGNIZED, (CAT,))
-    assert [image.labels for image in world.results.told] == [(CAT,)]
+    assert world.image.status is Status.RECOGNIZED
+    assert world.image.findings.labels == (CAT,)
+    assert world.image.features[0].model_version == "3.0"
+    assert [label.name for image in world.results.told for label in image.labels] == ["Cat"]
+    assert world.results.deliveries == [1]
 
 
 def test_an_image_that_nobody_registered_is_recognized_too() -> None:
@@ -51,8 +69,60 @@ def test_a_message_that_comes_twice_costs_one_call_of_rekognition() -> None:
     world = World()
     world.recognize()
     world.recognize()
-    assert world.rekognition.calls == 1
+    assert world.rekognition.calls == [ASK_LABELS]
     assert {image.recognized_at for image in world.results.told} == {world.image.recognized_at}
+
+
+def test_labels_and_properties_share_one_call() -> None:
+    world = World(asked(Feature.LABELS, Feature.PROPERTIES, Feature.TEXT))
+    world.recognize()
+    assert world.rekognition.calls == [
+        Question("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
+        Question("DetectText", (Feature.TEXT,)),
+    ]
+    assert world.image.pending == ()
+
+
+def test_a_feature_that_fails_leaves_the_others_standing() -> None:
+    failure = Failure("NotImplementedException", "There is no model for it.")
+    world = World(asked(Feature.LABELS, Feature.TEXT), DetectText=ImageRefused(failure))
+    world.recognize()
+    assert (world.image.status, world.image.failure) == (Status.RECOGNIZED, None)
+    assert world.image.findings.labels == (CAT,)
+    assert world.status_of(Feature.TEXT) is Status.FAILED
+    assert world.image.features[1].failure == failure
+
+
+def test_what_was_recognized_is_kept_and_not_paid_again_while_the_rest_may_pass() -> None:
+    world = World(asked(Feature.LABELS, Feature.TEXT), DetectText=ConnectionError("throttled"))
+    with pytest.raises(ConnectionError):
+        world.recognize()
+    assert world.status_of(Feature.LABELS) is Status.RECOGNIZED
+    assert (world.image.status, world.image.pending) == (Status.PENDING, (Feature.TEXT,))
+    assert world.results.told == []
+    world.rekognition.answers["DetectText"] = TEXT
+    world.recognize()
+    assert [each.operation for each in world.rekognition.calls] == [
+        "DetectLabels",
+        "DetectText",
+        "DetectText",
+    ]
+    assert world.image.findings == Findings(labels=(CAT,), texts=(WORD,))
+    assert len(world.results.told) == 1
+
+
+def test_a_feature_that_is_asked_later_is_told_as_a_result_of_its_own() -> None:
+    later = replace(
+        RECOGNIZED,
+        features=(*RECOGNIZED.features, state(Feature.TEXT, Status.PENDING)),
+        result_delivery=2,
+    )
+    world = World(later)
+    world.recognize()
+    assert [each.operation for each in world.rekognition.calls] == ["DetectText"]
+    assert world.results.deliveries == [2]
+    assert world.image.findings.labels == RECOGNIZED.findings.labels
+    assert [delivery.number for delivery in world.image.deliveries] == [1, 2]
 
 
 def test_a_crash_before_the_result_was_told_is_made_good_by_the_next_delivery() -> None:
@@ -61,45 +131,45 @@ def test_a_crash_before_the_result_was_told_is_made_good_by_the_next_delivery() 
     with pytest.raises(ConnectionError):
         world.recognize()
     world.recognize()
-    assert world.rekognition.calls == 1
+    assert world.rekognition.calls == [ASK_LABELS]
     assert len(world.results.told) == 1
 
 
 def test_two_at_once_make_one_call_and_the_other_comes_back_later() -> None:
     world = World()
-    world.catalog.claim(IMAGE_ID, datetime.now(UTC), LEASE)
+    FakeClaims(world.catalog).claim(IMAGE_ID, datetime.now(UTC), LEASE)
     with pytest.raises(RecognizedElsewhere):
         world.recognize()
-    assert world.rekognition.calls == 0
+    assert world.rekognition.calls == []
 
 
 def test_what_rekognition_will_never_take_is_a_failure_with_its_reason_at_once() -> None:
     failure = Failure("InvalidImageFormatException", "Not an image.")
-    world = World(ImageRefused(failure))
+    world = World(DetectLabels=ImageRefused(failure))
     world.recognize()
     assert (world.image.status, world.image.failure) == (Status.FAILED, failure)
     assert world.results.told[0].failure == failure
 
 
 def test_what_may_pass_is_tried_again_without_waiting_for_the_lease() -> None:
-    world = World(ConnectionError("throttled"))
+    world = World(DetectLabels=ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
         world.recognize()
     assert world.catalog.images[IMAGE_ID].status is Status.PENDING
-    world.rekognition.answer = ANSWER
+    world.rekognition.answers["DetectLabels"] = LABELS
     world.recognize()
     assert world.image.status is Status.RECOGNIZED
 
 
 def test_at_the_last_try_what_may_pass_is_a_failure_too_and_the_message_is_not_done() -> None:
-    world = World(ConnectionError("throttled"))
+    world = World(DetectLabels=ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
         world.recognize(last_try=True)
     assert world.image.failure == Failure("ConnectionError", "throttled")
 
 
 def test_a_late_arrival_does_not_bring_back_what_was_removed() -> None:
-    world = World(ObjectUnreadable("no such object"))
+    world = World(DetectLabels=ObjectUnreadable("no such object"))
     world.store.stored.clear()
     world.catalog = FakeCatalog()
     world.recognize()
@@ -108,7 +178,7 @@ def test_a_late_arrival_does_not_bring_back_what_was_removed() -> None:
 
 
 def test_an_object_that_may_not_be_read_is_the_operators_error_and_is_tried_again() -> None:
-    world = World(ObjectUnreadable("access denied"))
+    world = World(DetectLabels=ObjectUnreadable("access denied"))
     with pytest.raises(ObjectUnreadable):
         world.recognize()
     assert world.image.status is Status.PENDING
@@ -117,11 +187,11 @@ def test_an_object_that_may_not_be_read_is_the_operators_error_and_is_tried_agai
 def test_a_result_of_an_image_that_was_removed_meanwhile_is_dropped() -> None:
     world = World()
 
-    def remove_then_answer(bucket_name: str, key: str) -> Recognition:
+    def remove_then_answer(question: Question, key: str) -> Told:
         world.catalog.forget(world.catalog.snapshot(IMAGE_ID))
-        return ANSWER
+        return LABELS
 
-    world.rekognition.detect_labels = remove_then_answer  # type: ignore[method-assign]
+    world.rekognition.ask = remove_then_answer  # type: ignore[method-assign]
     world.recognize()
     assert world.catalog.images == {}
     assert world.results.told == []

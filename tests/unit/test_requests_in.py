@@ -1,12 +1,60 @@
+import json
+from datetime import UTC, datetime
+
 import pytest
 
-from chalicelib.catalog_pages import PageRequest
 from chalicelib.errors import InvalidRequest
-from chalicelib.requests_in import image_url, page_request
+from chalicelib.model import Feature
+from chalicelib.requests_in import (
+    batch_request,
+    further_features,
+    image_request,
+    month,
+    query_features,
+    upload_features,
+)
+
+DEFAULT = (Feature.LABELS,)
 
 
 def test_the_url_is_taken_without_the_spaces_around_it() -> None:
-    assert image_url(b'{"url": " https://example.com/cat.jpg\\n"}') == "https://example.com/cat.jpg"
+    url, features = image_request(b'{"url": " https://example.com/cat.jpg\\n"}', DEFAULT)
+    assert url == "https://example.com/cat.jpg"
+    assert features == DEFAULT
+
+
+def test_features_are_taken_from_wherever_they_may_be_asked() -> None:
+    asked = (Feature.TEXT, Feature.FACES)
+    names = ["FACES", "TEXT", "FACES"]
+    of = json.dumps({"features": names}).encode()
+    assert upload_features(of, DEFAULT) == asked
+    assert further_features(of) == asked
+    assert query_features({"features": "FACES, TEXT"}, DEFAULT) == asked
+    url_body = json.dumps({"url": "u", "features": names}).encode()
+    assert image_request(url_body, DEFAULT) == ("u", asked)
+    batch_body = json.dumps({"urls": ["u"], "features": names}).encode()
+    assert batch_request(batch_body, DEFAULT) == (["u"], asked)
+
+
+def test_where_no_feature_is_asked_the_stages_own_are() -> None:
+    assert upload_features(b"", DEFAULT) == DEFAULT
+    assert query_features(None, DEFAULT) == DEFAULT
+    assert batch_request(b'{"urls": ["u"]}', DEFAULT) == (["u"], DEFAULT)
+
+
+@pytest.mark.parametrize("features", [["SMELL"], ["text"], [], "TEXT", None, [["TEXT"]], [7]])
+def test_an_unknown_feature_is_refused_with_those_that_there_are(features: object) -> None:
+    with pytest.raises(InvalidRequest, match="LABELS, TEXT, FACES, MODERATION, CELEBRITIES"):
+        further_features(json.dumps({"features": features}).encode())
+
+
+def test_a_month_is_a_year_and_a_month_and_else_the_present() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert month(None, now) == "2026-11"
+    assert month({"month": "2025-01"}, now) == "2025-01"
+    for wrong in ("2026", "2026-13", "2026-1", "november", "2026-11-23"):
+        with pytest.raises(InvalidRequest, match="2026-11"):
+            month({"month": wrong}, now)
 
 
 @pytest.mark.parametrize(
@@ -18,39 +66,9 @@ def test_the_url_is_taken_without_the_spaces_around_it() -> None:
 )
 def test_a_body_without_a_url_is_answered_with_an_example(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"example\.com"):
-        image_url(body)
+        image_request(body, DEFAULT)
 
 
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(InvalidRequest, match="uri"):
-        image_url(b'{"uri": "https://example.com/cat.jpg"}')
-
-
-def test_a_page_has_defaults() -> None:
-    assert page_request(None) == PageRequest(label=None, min_confidence=0, limit=20, cursor=None)
-
-
-def test_a_page_takes_what_is_asked() -> None:
-    asked = {"label": "Cat", "min_confidence": "80.5", "limit": "100", "cursor": "abc"}
-    assert page_request(asked) == PageRequest("Cat", 80.5, 100, "abc")
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"limit": "0"}, "from 1 to 100"),
-        ({"limit": "101"}, "from 1 to 100"),
-        ({"limit": "1.5"}, "whole number"),
-        ({"limit": "many"}, "'many'"),
-        ({"label": "Cat", "min_confidence": "101"}, "from 0 to 100"),
-        ({"label": "Cat", "min_confidence": "nan"}, "from 0 to 100"),
-        ({"min_confidence": "50"}, "label"),
-        ({"label": " "}, "empty"),
-        ({"lable": "Cat"}, "lable"),
-    ],
-)
-def test_a_bad_parameter_is_refused_with_what_is_allowed(
-    parameters: dict[str, str], message: str
-) -> None:
-    with pytest.raises(InvalidRequest, match=message):
-        page_request(parameters)
+        image_request(b'{"uri": "https://example.com/cat.jpg"}', DEFAULT)

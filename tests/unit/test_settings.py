@@ -14,6 +14,7 @@ REQUIRED = {
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
     "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
     "THIRD_PARTY_URL": "https://third.example.com/results",
+    "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
 }
 
 
@@ -44,6 +45,10 @@ def test_one_error_names_all_that_is_missing() -> None:
         ("FETCH_ALLOWED_ORIGINS", "http://127.0.0.1:8900/path"),
         ("THIRD_PARTY_URL", "ftp://example.com"),
         ("RECOGNITION_QUEUE_URL", "recognition"),
+        ("DELIVERY_PAUSES_SECONDS", "5,soon"),
+        ("DELIVERY_PAUSES_SECONDS", "5,43201"),
+        ("DELIVERY_DEADLINE_SECONDS", "60"),
+        ("DELIVERY_HOLD_SECONDS", "-1"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )

@@ -1,0 +1,117 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.image_changes import (
+    MAX_DELIVERIES,
+    MAX_SOURCES,
+    Outcome,
+    arrived_again,
+    asked_for,
+    came_out,
+    to_be_sent_again,
+    tried,
+)
+from chalicelib.model import Delivery, DeliveryStatus, Failure, Feature, Status
+from tests.unit.images import CREATED_AT, PENDING, RECOGNIZED, recognized, state
+
+LATER = CREATED_AT + timedelta(minutes=1)
+FAILURE = Failure("InvalidImageFormatException", "Not an image.")
+
+
+def test_what_is_known_is_not_asked_again() -> None:
+    assert asked_for(RECOGNIZED, [Feature.LABELS], LATER) == RECOGNIZED
+
+
+def test_a_further_feature_is_pending_and_begins_another_delivery() -> None:
+    image = asked_for(RECOGNIZED, [Feature.TEXT, Feature.LABELS], LATER)
+    assert image.pending == (Feature.TEXT,)
+    assert (image.status, image.result_delivery) == (Status.RECOGNIZED, 2)
+    assert image.features[0] == RECOGNIZED.features[0]
+
+
+def test_features_that_are_asked_while_others_are_pending_are_of_the_same_result() -> None:
+    image = asked_for(PENDING, [Feature.TEXT], LATER)
+    assert image.pending == (Feature.LABELS, Feature.TEXT)
+    assert image.result_delivery == 1
+
+
+def test_what_failed_is_asked_again() -> None:
+    failed = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
+    assert asked_for(failed, [Feature.LABELS], LATER).pending == (Feature.LABELS,)
+
+
+def test_an_image_is_pending_until_all_that_was_asked_came_out() -> None:
+    image = asked_for(PENDING, [Feature.TEXT], LATER)
+    half = came_out(image, [Outcome(Feature.LABELS, "3.0")], LATER)
+    assert (half.status, half.recognized_at, half.deliveries) == (Status.PENDING, None, ())
+    whole = came_out(half, [Outcome(Feature.TEXT, failure=FAILURE)], LATER)
+    assert (whole.status, whole.recognized_at) == (Status.RECOGNIZED, LATER)
+    assert whole.failure is None
+    assert [delivery.status for delivery in whole.deliveries] == [DeliveryStatus.PENDING]
+
+
+def test_an_image_of_which_nothing_was_recognized_is_failed_with_the_reason() -> None:
+    image = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
+    assert (image.status, image.failure) == (Status.FAILED, FAILURE)
+
+
+def test_an_image_that_failed_and_is_recognized_after_all_has_no_failure() -> None:
+    failed = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
+    again = asked_for(failed, [Feature.LABELS], LATER)
+    image = came_out(again, [Outcome(Feature.LABELS, "3.0")], LATER)
+    assert (image.status, image.failure) == (Status.RECOGNIZED, None)
+    assert [delivery.number for delivery in image.deliveries] == [1, 2]
+    assert image.deliveries[0].status is DeliveryStatus.SUPERSEDED
+
+
+def test_the_same_picture_from_another_url_has_one_more_source_up_to_a_limit() -> None:
+    image = PENDING
+    for number in range(MAX_SOURCES + 5):
+        image = arrived_again(image, replace(PENDING, sources=(f"https://a.example/{number}",)))
+    assert len(image.sources) == MAX_SOURCES
+
+
+def test_an_image_that_was_recognized_before_it_was_registered_gets_its_content() -> None:
+    known = recognized(content=None, original=None)
+    image = arrived_again(known, recognized(created_at=LATER))
+    assert (image.content, image.original) == (RECOGNIZED.content, RECOGNIZED.original)
+    assert image.created_at == CREATED_AT
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_try_changes_its_own_delivery_alone(number: int) -> None:
+    image = to_be_sent_again(
+        recognized(deliveries=(Delivery(DeliveryStatus.FAILED, 3, number=1),)), LATER
+    )
+    tried_once = tried(image, Delivery(DeliveryStatus.DELIVERED, 1, number=number))
+    assert [each.status is DeliveryStatus.DELIVERED for each in tried_once.deliveries] == [
+        number == 1,
+        number == 2,
+    ]
+
+
+def test_a_late_try_does_not_take_back_that_a_delivery_succeeded() -> None:
+    failed = Delivery(DeliveryStatus.FAILED, 3, reason="too late")
+    assert tried(RECOGNIZED, failed) == RECOGNIZED
+
+
+def test_only_the_last_deliveries_are_remembered_and_their_numbers_go_on() -> None:
+    image = RECOGNIZED
+    for _ in range(MAX_DELIVERIES + 3):
+        image = to_be_sent_again(image, LATER)
+    assert len(image.deliveries) == MAX_DELIVERIES
+    assert image.deliveries[-1].number == MAX_DELIVERIES + 4
+    waiting = [each.status is DeliveryStatus.PENDING for each in image.deliveries]
+    assert waiting == [False] * (MAX_DELIVERIES - 1) + [True]
+
+
+def test_features_are_told_in_one_order_however_they_are_asked() -> None:
+    image = asked_for(PENDING, [Feature.PROPERTIES, Feature.TEXT], LATER)
+    assert [each.name for each in image.features] == [
+        Feature.LABELS,
+        Feature.TEXT,
+        Feature.PROPERTIES,
+    ]
+    assert image.features[0] == state(Feature.LABELS, Status.PENDING)

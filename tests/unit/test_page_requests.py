@@ -1,0 +1,100 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.cursors import read_cursor, write_cursor
+from chalicelib.errors import InvalidRequest
+from chalicelib.model import Status
+from chalicelib.page_requests import PageRequest, label_page_request, page_request
+
+
+def test_a_page_has_defaults() -> None:
+    assert page_request({}) == PageRequest(order="newest", limit=20)
+
+
+def test_a_page_takes_what_is_asked() -> None:
+    asked = {
+        "label": ["Cat", "  INDOORS ", "cat"],
+        "min_confidence": ["80.5"],
+        "limit": ["100"],
+        "cursor": ["abc"],
+    }
+    assert page_request(asked) == PageRequest(
+        labels=("cat", "indoors"), min_confidence=80.5, order="best", limit=100, cursor="abc"
+    )
+
+
+def test_times_are_understood_in_any_zone() -> None:
+    asked = {
+        "created_after": ["2026-11-23T12:00:00Z"],
+        "created_before": ["2026-11-23T14:30:00 01:00"],  # a plus that was not encoded
+        "status": ["FAILED"],
+    }
+    request = page_request(asked)
+    assert request.created_after == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert request.created_before == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
+    assert request.status is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"limit": ["0"]}, "from 1 to 100"),
+        ({"limit": ["101"]}, "from 1 to 100"),
+        ({"limit": ["1.5"]}, "whole number"),
+        ({"limit": ["many"]}, "'many'"),
+        ({"limit": ["1", "2"]}, "2 times"),
+        ({"label": ["Cat"], "min_confidence": ["101"]}, "from 0 to 100"),
+        ({"label": ["Cat"], "min_confidence": ["nan"]}, "from 0 to 100"),
+        ({"min_confidence": ["50"]}, "label"),
+        ({"label": [" "]}, "label's name"),
+        ({"label": ["x" * 257]}, "256"),
+        ({"label": list("abcdef")}, "at most 5"),
+        ({"label": ["Cat"], "status": ["FAILED"]}, "recognized"),
+        ({"status": ["failed"]}, "PENDING, RECOGNIZED, FAILED"),
+        ({"order": ["oldest"]}, "newest or best"),
+        ({"order": ["best"]}, "label"),
+        ({"label": ["Cat"], "created_after": ["2026-11-23T12:00:00Z"]}, "order=newest"),
+        ({"created_after": ["yesterday"]}, "'yesterday'"),
+        ({"created_after": ["2026-11-23T12:00:00"]}, "zone"),
+        ({"lable": ["Cat"]}, "lable"),
+    ],
+)
+def test_a_bad_parameter_is_refused_with_what_is_allowed(
+    parameters: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        page_request(parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [({"limit": ["1001"]}, "1000"), ({"label": ["Cat"]}, "prefix, limit, cursor")],
+)
+def test_a_bad_page_of_labels_is_refused(parameters: dict[str, list[str]], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        label_page_request(parameters)
+
+
+@given(st.text(), st.text(st.characters(codec="utf-8")))
+def test_a_cursor_comes_back_and_is_of_its_query_alone(fingerprint: str, key: str) -> None:
+    cursor = write_cursor("f" + fingerprint, key)
+    assert read_cursor(cursor, "f" + fingerprint) == key
+    with pytest.raises(InvalidRequest, match="another query"):
+        read_cursor(cursor, "g")
+
+
+@given(st.text())
+def test_whatever_is_no_cursor_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        read_cursor(text, "f")
+
+
+def test_the_limit_may_differ_from_page_to_page_and_nothing_else() -> None:
+    request = page_request({"label": ["Cat"]})
+    assert request.fingerprint() == replace(request, limit=7, cursor="c").fingerprint()
+    for other in ({"label": ["Dog"]}, {"label": ["Cat"], "min_confidence": ["1"]}, {}):
+        assert request.fingerprint() != page_request(other).fingerprint()
