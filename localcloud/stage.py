@@ -123,6 +123,7 @@ class LocalStage:
                 *(sys.executable, "-m", "localcloud.rekognition"),
                 *("--host", HOST, "--port", str(self.configuration.rekognition_port)),
                 *("--cache", self.configuration.folder / "models"),
+                *("--collections", self._state / "face-collections.sqlite"),
             ],
             ready_url=self.configuration.rekognition_url,
             log=self._logs / "rekognition.log",

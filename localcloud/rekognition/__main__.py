@@ -28,7 +28,7 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     stored_images = StoredImages(_s3_client(arguments.s3_endpoint_url))
-    rekognition = Rekognition(open_operations(models), stored_images)
+    rekognition = Rekognition(open_operations(models, arguments.collections), stored_images)
     try:
         server = RekognitionServer((arguments.host, arguments.port), rekognition)
     except OSError as problem:
@@ -51,6 +51,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8801, help="0 chooses a free one")
     parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the models")
+    parser.add_argument(
+        "--collections",
+        type=Path,
+        default=Path(".localcloud/face-collections.sqlite"),
+        help="file that keeps the collections of faces",
+    )
     parser.add_argument("--s3-endpoint-url", help="default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL")
     return parser.parse_args()
 

@@ -18,7 +18,7 @@ Luminance = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # Rec. 601 weights of red, green and blue.
-_LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
 # Half black and half white is the highest standard deviation there is.
 _MAX_DEVIATION = 127.5
 # A mean absolute Laplacian at which sharpness is 50; photographs in focus have about 10 to 40.
@@ -33,7 +33,7 @@ def image_properties(
     The foreground is what lies in the boxes of the objects found, the background what lies
     outside. Without objects nobody knows which is which: then both are left out.
     """
-    luminance = picture.pixels @ _LUMA_WEIGHTS
+    luminance = picture.pixels @ LUMA_WEIGHTS
     everything = np.ones(luminance.shape, bool)
     foreground = _inside(object_boxes, picture)
     properties = _of_region(picture.pixels, luminance, everything, max_colors)

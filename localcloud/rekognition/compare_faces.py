@@ -1,0 +1,61 @@
+"""The operation CompareFaces.
+
+https://docs.aws.amazon.com/rekognition/latest/APIReference/API_CompareFaces.html
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from localcloud.rekognition.detect_faces import bounding_box, face_detail
+from localcloud.rekognition.faces.faces import Faces
+from localcloud.rekognition.faces.finder import Face
+from localcloud.rekognition.faces.similarity import similarity
+from localcloud.rekognition.images import Picture
+from localcloud.rekognition.protocol import ServiceError
+
+DEFAULT_SIMILARITY_THRESHOLD = 80.0
+
+
+class CompareFaces:
+    """Answers CompareFaces for two decoded pictures."""
+
+    def __init__(self, faces: Callable[[], Faces]) -> None:
+        self._faces = faces
+
+    def answer(
+        self, request: Mapping[str, Any], source: Picture, target: Picture
+    ) -> dict[str, Any]:
+        """The largest face of the source against all of the target, the most alike first.
+
+        Raises ServiceError InvalidParameterException where the source has no face.
+        """
+        faces = self._faces()
+        searched = largest_face(faces, source)
+        descriptor = faces.describe(source, searched).descriptor
+        threshold = request.get("SimilarityThreshold", DEFAULT_SIMILARITY_THRESHOLD)
+        matches, unmatched = [], []
+        for face in faces.find(target):
+            alike = similarity(descriptor, faces.describe(target, face).descriptor)
+            compared = face_detail(faces, target, face, set())
+            if alike >= threshold:
+                matches.append({"Similarity": alike, "Face": compared})
+            else:
+                unmatched.append(compared)
+        return {
+            "SourceImageFace": {
+                "BoundingBox": bounding_box(searched.box),
+                "Confidence": searched.confidence,
+            },
+            "FaceMatches": sorted(matches, key=lambda match: -float(str(match["Similarity"]))),
+            "UnmatchedFaces": unmatched,
+        }
+
+
+def largest_face(faces: Faces, picture: Picture) -> Face:
+    """The face that is searched for; raises ServiceError InvalidParameterException for none."""
+    found = faces.find(picture)
+    if not found:
+        raise ServiceError(
+            "InvalidParameterException", "Request has invalid parameters: no face in the image"
+        )
+    return found[0]
