@@ -70,13 +70,13 @@ def time_key(created_at: datetime, image_id: str) -> str:
 
 
 def best_key(confidence: float, image_id: str) -> str:
-    """Sorts by confidence, to a thousandth of a percent."""
+    """Sorts by confidence, to a millionth of a percent."""
     return f"{confidence_key(confidence)}#{image_id}"
 
 
 def confidence_key(confidence: float) -> str:
     """What the best_key of a confidence from 0 to 100 begins with."""
-    return f"{confidence:07.3f}"
+    return f"{confidence:010.6f}"
 
 
 def timestamp(moment: datetime) -> str:

@@ -42,12 +42,14 @@ class ImageRecognition:
         catalog: Catalog,
         claims: Claims,
         results: Results,
+        lease: timedelta = LEASE,
     ) -> None:
         self._store = store
         self._rekognition = rekognition
         self._catalog = catalog
         self._claims = claims
         self._results = results
+        self._lease = lease
 
     def recognize(self, image_id: str, *, last_try: bool) -> None:
         """Recognize what is pending of a stored image, if anything is.
@@ -56,7 +58,7 @@ class ImageRecognition:
         last try that is their failure as well, and the message goes to the dead-letter queue.
         """
         with about_image(image_id):
-            claim = self._claims.claim(image_id, _now(), LEASE)
+            claim = self._claims.claim(image_id, _now(), self._lease)
             if claim.token is None:
                 self._tell_again(claim)
             else:

@@ -23,7 +23,8 @@ def run(
     with subprocess.Popen(
         [Path(sys.executable).with_name("chalice"), action, "--stage", stage],
         cwd=project,
-        env=dict(environment) | {"PYTHONUNBUFFERED": "1"},
+        # Chalice imports the app first, which would leave bytecode in what it packages next.
+        env=dict(environment) | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

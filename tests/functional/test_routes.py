@@ -252,7 +252,7 @@ def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
         "pk": f"IMAGE#{CAT_ID}",
         "sk": "LABEL#cat",
         "label_shard": "cat#0",
-        "best_key": f"098.500#{CAT_ID}",
+        "best_key": f"098.500000#{CAT_ID}",
     }
     for shard in "0123":
         aws["dynamodb"].add_response(
@@ -265,7 +265,7 @@ def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
                     "label_shard = :partition AND best_key BETWEEN :above AND :below"
                 ),
                 "ExpressionAttributeValues": items.to_item(
-                    {":partition": f"cat#{shard}", ":above": "080.000", ":below": "~"}
+                    {":partition": f"cat#{shard}", ":above": "080.000000", ":below": "~"}
                 ),
                 "Limit": 2,
                 "ScanIndexForward": False,

@@ -43,7 +43,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[
     """The local stage, started and deployed from nothing."""
     stage = StageProcess(
         tmp_path_factory.mktemp("local-stage") / "project",
-        environment={"FETCH_ALLOWED_ORIGINS": origin.url},
+        environment={
+            "FETCH_ALLOWED_ORIGINS": origin.url,
+            "RECONCILIATION_AGE_SECONDS": "0",  # nobody waits an hour for a test
+        },
     )
     stage.copy_project()
     try:

@@ -117,6 +117,23 @@ class StageProcess:
             f"a result of image {image_id}",
         )
 
+    def reconcile(self) -> None:
+        """What the schedule does each quarter of an hour."""
+        event = {
+            "version": "0",
+            "id": "1",
+            "account": "0",
+            "region": "us-east-1",
+            "source": "aws.events",
+            "detail-type": "Scheduled Event",
+            "detail": {},
+            "time": "2026-11-23T00:00:00Z",
+            "resources": [],
+        }
+        self.client("lambda").invoke(
+            FunctionName="image-recognition-local-reconcile", Payload=json.dumps(event).encode()
+        )
+
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**kept, **self.environment}

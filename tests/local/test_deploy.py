@@ -279,4 +279,4 @@ def assert_deployed_once(stage: StageProcess) -> None:
     assert len(there["stacks"]) == 3
     assert len(there["REST APIs"]) == 1
     assert len(there["mappings"]) == 3
-    assert len(there["functions"]) == len(there["roles"]) == 6
+    assert len(there["functions"]) == len(there["roles"]) == 7

@@ -11,18 +11,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 from PIL import Image
 
+from chalicelib.catalog_items import Row, row_values, to_item
+from chalicelib.image_changes import asked_for
+from chalicelib.model import Feature, Status
+from chalicelib.model import Image as ImageRow
 from tests.local.conftest import Origin
 from tests.local.stage_process import PROJECT, StageProcess, wait_for
 
 CAT = PROJECT / "localcloud" / "photographs" / "chelsea-cat.png"
 POLICIES = PROJECT / ".chalice" / "policies"
 BUCKET = "image-recognition-local-images-000000000000"
+TABLE = "image-recognition-local-catalog"
 SECONDS = 40
 
 
@@ -60,6 +66,15 @@ class Flow:
         content = (self.origin.folder / self._make_a_new_picture()).read_bytes()
         requests.post(form["url"], data=form["fields"], files={"file": content}, timeout=30)
 
+    def recognize_and_try_to_deliver_a_new_picture(self) -> None:
+        image_id = self.post_a_new_picture()
+        wait_for(
+            lambda: self.stage.request("GET", f"/images/{image_id}").json().get("delivery"),
+            lambda delivery: bool(delivery) and delivery["tries"] > 0,
+            SECONDS,
+            "a try to deliver",
+        )
+
     def recognize_and_deliver_a_new_picture(self) -> str:
         image_id = self.post_a_new_picture()
         wait_for(
@@ -69,6 +84,48 @@ class Flow:
             "a delivery",
         )
         return image_id
+
+    def post_a_known_picture(self) -> None:
+        self.stage.request("POST", "/images", json={"url": self._known_url()})
+
+    def post_a_batch_of_a_known_picture(self) -> None:
+        self.stage.request("POST", "/batches", json={"urls": [self._known_url()]})
+
+    def post_a_batch_of_a_known_picture_with_text(self) -> None:
+        body = {"urls": [self._known_url()], "features": ["TEXT"]}
+        self.stage.request("POST", "/batches", json=body)
+
+    def get_a_pictures_content(self) -> str:
+        image_id = self.recognize_and_deliver_a_new_picture()
+        answer = self.stage.request("GET", f"/images/{image_id}/content", allow_redirects=False)
+        return requests.get(answer.headers["Location"], timeout=30).text
+
+    def delete_an_image(self) -> None:
+        image_id = self.post_a_new_picture()
+        self.stage.request("DELETE", f"/images/{image_id}")
+
+    def reconcile(self) -> None:
+        self.stage.reconcile()
+
+    def reconcile_what_the_catalog_does_not_know(self) -> None:
+        image_id = self.recognize_and_deliver_a_new_picture()
+        delete_rows(self.stage, image_id)
+        self.reconcile()
+
+    def reconcile_a_row_without_its_object(self) -> None:
+        image_id = unknown_id()
+        now = datetime.now(UTC)
+        image = asked_for(ImageRow(image_id, Status.PENDING, now), [Feature.LABELS], now)
+        item = to_item(row_values(Row(image, revision=1)))
+        self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
+        self.reconcile()
+
+    def _known_url(self) -> str:
+        name = self._make_a_new_picture()
+        url = f"{self.origin.url}/{name}"
+        image_id = self.stage.request("POST", "/images", json={"url": url}).json()["id"]
+        self.stage.recognized(image_id)
+        return url
 
     def list_images(self) -> None:
         self.stage.request("GET", "/images")
@@ -137,6 +194,17 @@ class Flow:
         )
 
 
+def delete_rows(stage: StageProcess, image_id: str) -> None:
+    """Take an image out of the catalog, and leave it in the bucket."""
+    client = stage.client("dynamodb")
+    partition = {":pk": {"S": f"IMAGE#{image_id}"}}
+    rows = client.query(
+        TableName=TABLE, KeyConditionExpression="pk = :pk", ExpressionAttributeValues=partition
+    )["Items"]
+    for row in rows:
+        client.delete_item(TableName=TABLE, Key={"pk": row["pk"], "sk": row["sk"]})
+
+
 def unknown_id() -> str:
     return f"{time.monotonic_ns():032x}"
 
@@ -147,11 +215,13 @@ Drive = Callable[[Flow], object]
 NEEDS: dict[str, dict[str, Drive]] = {
     "api_handler": {
         "s3:PutObject": Flow.post_a_new_picture,
-        "dynamodb:UpdateItem": Flow.post_a_new_picture,
-        "dynamodb:GetItem": Flow.get_an_image,
+        "s3:GetObject": Flow.get_a_pictures_content,
+        "s3:DeleteObject": Flow.delete_an_image,
+        "dynamodb:UpdateItem": Flow.post_a_known_picture,
+        "dynamodb:GetItem": Flow.post_a_known_picture,
         "dynamodb:Query": Flow.list_images,
         "dynamodb:BatchGetItem": Flow.list_images,
-        "dynamodb:PutItem": Flow.post_a_batch,
+        "dynamodb:PutItem": Flow.post_a_new_picture,
         "dynamodb:DeleteItem": Flow.post_a_bad_request_with_a_key,
         "sqs:SendMessage": Flow.post_a_batch,
     },
@@ -159,8 +229,10 @@ NEEDS: dict[str, dict[str, Drive]] = {
         "s3:GetObject": Flow.upload_a_new_picture,
         "s3:DeleteObject": Flow.upload_a_new_picture,
         "s3:PutObject": Flow.post_a_batch,
-        "dynamodb:UpdateItem": Flow.post_a_batch,
+        "dynamodb:GetItem": Flow.upload_a_new_picture,
+        "dynamodb:UpdateItem": Flow.post_a_batch_of_a_known_picture,
         "dynamodb:PutItem": Flow.post_a_batch,
+        "sqs:SendMessage": Flow.post_a_batch_of_a_known_picture_with_text,
         "sqs:ChangeMessageVisibility": Flow.send_nonsense_to_take_in,
         "sqs:DeleteMessage": Flow.give_a_half_bad_batch_to_take_in,
     },
@@ -176,15 +248,28 @@ NEEDS: dict[str, dict[str, Drive]] = {
         "sqs:DeleteMessage": Flow.give_a_half_bad_batch_for_recognition,
     },
     "deliver_results": {
+        "dynamodb:Query": Flow.post_a_new_picture,
         "dynamodb:GetItem": Flow.post_a_new_picture,
-        "dynamodb:UpdateItem": Flow.post_a_new_picture,
+        "dynamodb:PutItem": Flow.post_a_new_picture,
+        "ssm:GetParametersByPath": Flow.recognize_and_try_to_deliver_a_new_picture,
         "sqs:ChangeMessageVisibility": Flow.send_nonsense_for_delivery,
         "sqs:DeleteMessage": Flow.give_a_half_bad_batch_for_delivery,
     },
     "forget_removed_image": {
         "dynamodb:Query": Flow.remove_an_image,
         "dynamodb:DeleteItem": Flow.remove_an_image,
+        "dynamodb:UpdateItem": Flow.remove_an_image,
         "s3:GetObject": Flow.remove_an_image,
+    },
+    "reconcile": {
+        "dynamodb:GetItem": Flow.reconcile,
+        "dynamodb:Query": Flow.reconcile,
+        "dynamodb:BatchGetItem": Flow.reconcile_what_the_catalog_does_not_know,
+        "dynamodb:PutItem": Flow.reconcile_what_the_catalog_does_not_know,
+        "s3:ListBucket": Flow.reconcile,
+        "sqs:SendMessage": Flow.reconcile_what_the_catalog_does_not_know,
+        "s3:GetObject": Flow.reconcile_a_row_without_its_object,
+        "dynamodb:DeleteItem": Flow.reconcile_a_row_without_its_object,
     },
 }
 
@@ -196,6 +281,16 @@ NOT_ENFORCED = {
     "sqs:GetQueueAttributes": "the emulator's poller does not ask the role",
     "s3:ListBucket": "the emulator answers 404 to a HEAD request also without it; AWS 403",
     "rekognition:DetectLabels": "the local Rekognition knows no roles",
+    "rekognition:DetectText": "the local Rekognition knows no roles",
+    "rekognition:DetectFaces": "the local Rekognition knows no roles",
+    "rekognition:DetectModerationLabels": "the local Rekognition knows no roles",
+    "rekognition:RecognizeCelebrities": "the local Rekognition knows no roles",
+}
+
+# What is needed only when two things meet by chance, which no test can bring about from outside.
+NEEDED_BY_CHANCE = {
+    ("recognize_images", "dynamodb:GetItem"): "an image is written while its result is recorded",
+    ("reconcile", "dynamodb:UpdateItem"): "an image with labels waits for more and lost its object",
 }
 
 # S3 answers a HEAD request without a body, so without naming the action.
@@ -222,14 +317,19 @@ def flow(stage: StageProcess, origin: Origin) -> Flow:
 def test_without_this_action_the_flow_fails_for_that_reason(
     flow: Flow, function: str, action: str
 ) -> None:
-    # A warm function knows the tokens for half a minute, so it is asked until it looks again.
-    again = Flow.call_with_an_unknown_token if function == "authorize" else lambda _: None
     message = SAID_OTHERWISE.get(action, rf"not authorized to perform: {action}\b")
     with action_taken_away(flow.stage, function, action):
         started_at = int(time.time() * 1000)
-        NEEDS[function][action](flow)
+        answers: list[object] = []
+
+        def look() -> str:
+            # A warm function knows tokens and secrets for half a minute, so it is driven again.
+            if not answers or action == "ssm:GetParametersByPath":
+                answers.append(NEEDS[function][action](flow))
+            return str(answers) + log(flow.stage, function, started_at)
+
         wait_for(
-            lambda: (again(flow), log(flow.stage, function, started_at))[1],
+            look,
             lambda lines: bool(re.search(message, lines)),
             SECONDS,
             f"{function} to be refused {action}",
@@ -244,7 +344,10 @@ def test_no_action_is_left_out() -> None:
     for function, needs in NEEDS.items():
         policy = json.loads((POLICIES / f"{function}.json").read_text())
         allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
-        assert allowed - set(NOT_ENFORCED) == set(needs), function
+        by_chance = {action for name, action in NEEDED_BY_CHANCE if name == function}
+        # What the emulator does not enforce for one function it may for another.
+        assert allowed - by_chance - set(needs) <= set(NOT_ENFORCED), function
+        assert set(needs) <= allowed, function
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""What the local Rekognition finds in photographs, against what people see in them.
+
+    python -m benchmarks.quality [--photographs FOLDER --truth FILE]
+
+The truth file says of each photograph which labels should be found (each a list of names of which
+one is enough), which others are right too, which texts stand in it, and how many faces it has. The
+local Rekognition is started, asked through boto3, and stopped. Prints Markdown; docs/quality.md is
+what it printed for the bundled photographs.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.local.rekognition_process import new_client, running_server
+
+PROJECT = Path(__file__).parents[1]
+MIN_CONFIDENCE = 70.0  # the app's default
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What people see in a photograph."""
+
+    labels: tuple[frozenset[str], ...]
+    also_right: frozenset[str]
+    texts: tuple[str, ...]
+    faces: int
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Truth":
+        """From the truth file."""
+        return cls(
+            tuple(map(frozenset, values["labels"])),
+            frozenset(values["also_right"]),
+            tuple(values["texts"]),
+            values["faces"],
+        )
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one photograph and one feature."""
+
+    expected: int
+    found: int
+    wrong: tuple[str, ...]
+
+
+def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
+    """What was found and what was wrongly claimed, by feature."""
+    image = {"Bytes": content}
+    labels = client.detect_labels(Image=image, MinConfidence=MIN_CONFIDENCE)["Labels"]
+    names = {label["Name"] for label in labels}
+    right = truth.also_right.union(*truth.labels)
+    lines = [
+        text["DetectedText"]
+        for text in client.detect_text(Image=image)["TextDetections"]
+        if text["Type"] == "LINE"
+    ]
+    read = " ".join(lines).casefold()
+    faces = len(client.detect_faces(Image=image)["FaceDetails"])
+    extra_faces = max(faces - truth.faces, 0)
+    return {
+        "labels": Score(
+            len(truth.labels),
+            sum(bool(names & wanted) for wanted in truth.labels),
+            tuple(sorted(names - right)),
+        ),
+        "texts": Score(
+            len(truth.texts),
+            sum(text.casefold() in read for text in truth.texts),
+            tuple(
+                line
+                for line in lines
+                if not any(text.casefold() in line.casefold() for text in truth.texts)
+            ),
+        ),
+        "faces": Score(truth.faces, min(faces, truth.faces), ("a face",) * extra_faces),
+    }
+
+
+def report(scores: dict[str, dict[str, Score]]) -> Iterator[str]:
+    """Lines of Markdown."""
+    yield "| photograph | labels | texts | faces | wrongly claimed |"
+    yield "| --- | --- | --- | --- | --- |"
+    expected: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for name, by_feature in scores.items():
+        cells = [f"{each.found} of {each.expected}" for each in by_feature.values()]
+        claimed = ", ".join(claim for each in by_feature.values() for claim in each.wrong)
+        yield f"| {name} | {' | '.join(cells)} | {claimed} |"
+        for feature, each in by_feature.items():
+            expected[feature] += each.expected
+            found[feature] += each.found
+            wrong[feature] += len(each.wrong)
+    cells = [f"{found[feature]} of {expected[feature]}" for feature in expected]
+    yield f"| **all** | {' | '.join(cells)} | {sum(wrong.values())} |"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
+    parser.add_argument("--photographs", type=Path, default=PROJECT / "localcloud" / "photographs")
+    parser.add_argument("--truth", type=Path, default=PROJECT / "benchmarks" / "quality_truth.json")
+    arguments = parser.parse_args()
+    truths = {
+        name: Truth.of(values) for name, values in json.loads(arguments.truth.read_text()).items()
+    }
+    with running_server() as url:
+        client = new_client(url)
+        scores = {
+            name: score(client, (arguments.photographs / name).read_bytes(), truth)
+            for name, truth in truths.items()
+        }
+    print("\n".join(report(scores)))
+
+
+if __name__ == "__main__":
+    main()
