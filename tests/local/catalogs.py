@@ -1,0 +1,61 @@
+"""Catalogs of made-up images on the emulator's DynamoDB, written with the app's own items."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.catalog_items import Row, feature_values, label_values, row_values, to_item
+from chalicelib.image_changes import Outcome, asked_for, came_out
+from chalicelib.label_counts import count_change
+from chalicelib.model import Failure, Feature, Findings, Image, Label, LabelSummary, Status
+from chalicelib.table import Table
+
+EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def image(
+    image_id: str,
+    created_at: datetime,
+    labels: tuple[Label, ...] = (),
+    status: Status = Status.RECOGNIZED,
+) -> Image:
+    """An image as the recognition leaves it."""
+    asked = asked_for(Image(image_id, Status.PENDING, created_at), [Feature.LABELS], created_at)
+    if status is Status.PENDING:
+        return asked
+    failure = Failure("Code", "reason") if status is Status.FAILED else None
+    done = came_out(asked, [Outcome(Feature.LABELS, "3.0", failure)], created_at)
+    return replace(done, findings=Findings(labels=labels))
+
+
+def items_of(image: Image) -> Iterator[dict[str, Any]]:
+    """All items of an image, without the counts, as DynamoDB has them."""
+    labels = image.findings.labels
+    brief = tuple(LabelSummary(label.name, label.confidence) for label in labels)
+    yield to_item(row_values(Row(replace(image, findings=Findings()), brief, revision=1)))
+    if image.status is Status.RECOGNIZED:
+        yield to_item(feature_values(image.id, Feature.LABELS, image.findings))
+        for values in label_values(image, labels, room=60):
+            yield to_item(values)
+
+
+def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
+    """Write images in batches, and count their labels."""
+    table = Table(client, table_name)
+    pending: list[dict[str, Any]] = []
+    for each in images:
+        pending += items_of(each)
+        while len(pending) >= 25:
+            _write_batch(client, table_name, pending[:25])
+            pending = pending[25:]
+        for label in each.findings.labels:
+            client.update_item(**count_change(table, label.name, each.id, 1)["Update"])
+    if pending:
+        _write_batch(client, table_name, pending)
+
+
+def _write_batch(client: Any, table_name: str, items: list[dict[str, Any]]) -> None:
+    requests = [{"PutRequest": {"Item": item}} for item in items]
+    answer = client.batch_write_item(RequestItems={table_name: requests})
+    assert not answer["UnprocessedItems"]
