@@ -1,5 +1,6 @@
 """Catalogs of made-up images on the emulator's DynamoDB, written with the app's own items."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -44,15 +45,17 @@ def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
     """Write images in batches, and count their labels."""
     table = Table(client, table_name)
     pending: list[dict[str, Any]] = []
+    counts: Counter[tuple[str, str]] = Counter()  # by label, and the part of the id that matters
     for each in images:
         pending += items_of(each)
         while len(pending) >= 25:
             _write_batch(client, table_name, pending[:25])
             pending = pending[25:]
-        for label in each.findings.labels:
-            client.update_item(**count_change(table, label.name, each.id, 1)["Update"])
+        counts.update((label.name, each.id[:2]) for label in each.findings.labels)
     if pending:
         _write_batch(client, table_name, pending)
+    for (name, id_start), count in counts.items():
+        client.update_item(**count_change(table, name, id_start, count)["Update"])
 
 
 def _write_batch(client: Any, table_name: str, items: list[dict[str, Any]]) -> None:
