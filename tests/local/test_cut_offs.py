@@ -25,7 +25,7 @@ from chalicelib import clients, events
 from chalicelib.claims import Claims
 from chalicelib.model import DeliveryStatus, Feature, Status
 from chalicelib.recognition import ImageRecognition, RecognizedElsewhere
-from chalicelib.rekognition import Rekognition
+from chalicelib.rekognition import Rekognition, Throttled
 from chalicelib.results import Results
 from chalicelib.services import Services
 from chalicelib.settings import Settings
@@ -89,6 +89,7 @@ class Counting(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.rekognition_calls: Counter[tuple[str, str]] = Counter()
         self.webhooks: Counter[str] = Counter()
+        self.is_throttling = False
         self.holds: Callable[[str], bool] = lambda _: True
         self.meanwhile: Callable[[], None] = lambda: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -110,7 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.rekognition_calls[operation, image_id] += 1
             is_there = self.server.holds(image_id)
             self.server.meanwhile()
-            if is_there:
+            if self.server.is_throttling:
+                self._answer(400, {"__type": "ThrottlingException", "message": "Slow down."})
+            elif is_there:
                 self._answer(200, ANSWERS[operation])
             else:
                 self._answer(400, {"__type": "InvalidS3ObjectException", "message": "Not there."})
@@ -261,6 +264,7 @@ def world(
     # With a client of its own, which is neither counted nor cut off.
     server.holds = ImageStore(emulator.client("s3"), world.settings.images_bucket_name).holds
     server.meanwhile = lambda: None
+    server.is_throttling = False
     yield world
     clients.client.cache_clear()
 
@@ -370,6 +374,19 @@ def test_told_three_times_at_once_and_in_any_order_each_picture_is_asked_about_o
             f"\n{len(told)} arrivals of {len(ids)} pictures: {sum(asked)} Rekognition calls, one "
             "for each picture and operation"
         )
+
+
+def test_what_is_throttled_is_asked_once_and_left_for_later(world: World) -> None:
+    """Waiting for the next second is the queue's work, not that of a function which is paid."""
+    world.server.is_throttling = True
+    image_id = world.post(new_picture())
+    with pytest.raises(Throttled):
+        world.recognition.recognize(image_id, last_try=False)
+    assert [world.server.rekognition_calls[name, image_id] for name in ANSWERS] == [1, 1]
+    assert "claimed_until" not in world.rows(image_id)["IMAGE"]
+    world.server.is_throttling = False
+    world.recognition.recognize(image_id, last_try=False)
+    assert set(world.rows(image_id)) == ALL_KEYS
 
 
 def test_a_removal_that_overtakes_the_arrival_leaves_nothing(world: World) -> None:
