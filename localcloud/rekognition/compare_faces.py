@@ -31,11 +31,11 @@ class CompareFaces:
         """
         faces = self._faces()
         searched = largest_face(faces, source)
-        descriptor = faces.describe(source, searched).descriptor
+        descriptor = faces.describe(source, searched)
         threshold = request.get("SimilarityThreshold", DEFAULT_SIMILARITY_THRESHOLD)
         matches, unmatched = [], []
         for face in faces.find(target):
-            alike = similarity(descriptor, faces.describe(target, face).descriptor)
+            alike = similarity(descriptor, faces.describe(target, face))
             compared = face_detail(faces, target, face, set())
             if alike >= threshold:
                 matches.append({"Similarity": alike, "Face": compared})
@@ -56,6 +56,7 @@ def largest_face(faces: Faces, picture: Picture) -> Face:
     found = faces.find(picture)
     if not found:
         raise ServiceError(
-            "InvalidParameterException", "Request has invalid parameters: no face in the image"
+            "InvalidParameterException",
+            "Request has invalid parameters: there is no face in the image",
         )
     return found[0]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.finder import Face
-from localcloud.rekognition.faces.landmarks import ALL_LANDMARKS, DEFAULT_LANDMARKS, landmarks_of
 from localcloud.rekognition.faces.pose import pose_of
 from localcloud.rekognition.image_properties import LUMA_WEIGHTS, brightness, sharpness
 from localcloud.rekognition.images import Picture
@@ -43,27 +42,26 @@ class DetectFaces:
 def face_detail(faces: Faces, picture: Picture, face: Face, asked: set[str]) -> dict[str, Any]:
     """The FaceDetail of a face, with the attributes that are asked for and can be told."""
     everything = "ALL" in asked
-    names = ALL_LANDMARKS if everything else DEFAULT_LANDMARKS
+    marks = faces.all_landmarks(picture, face) if everything else faces.default_landmarks(face)
     pose = pose_of(face.mesh)
     detail: dict[str, Any] = {
         "BoundingBox": bounding_box(face.box),
         "Landmarks": [
-            {"Type": name, "X": x, "Y": y}
-            for name, (x, y) in landmarks_of(face.mesh, picture, names).items()
+            {"Type": name, "X": float(x) / picture.width, "Y": float(y) / picture.height}
+            for name, (x, y) in marks.items()
         ],
         "Pose": {"Roll": pose.roll, "Yaw": pose.yaw, "Pitch": pose.pitch},
         "Quality": _quality(picture, face.box),
         "Confidence": face.confidence,
     }
     if everything or asked & {"AGE_RANGE", "GENDER"}:
-        description = faces.describe(picture, face)
+        seen = faces.read_age_and_gender(picture, face)
         if everything or "AGE_RANGE" in asked:
-            detail["AgeRange"] = _age_range(description.ages)
+            detail["AgeRange"] = _age_range(seen.ages)
         if everything or "GENDER" in asked:
-            is_male = description.male >= 0.5
             detail["Gender"] = {
-                "Value": "Male" if is_male else "Female",
-                "Confidence": 100 * max(description.male, 1 - description.male),
+                "Value": "Male" if seen.male >= 0.5 else "Female",
+                "Confidence": 100 * max(seen.male, 1 - seen.male),
             }
     if everything or "EMOTIONS" in asked:
         detail["Emotions"] = _emotions(faces.read_emotions(picture, face))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from localcloud.rekognition.detector import Box
-from localcloud.rekognition.faces.describer import Descriptor
+from localcloud.rekognition.faces.descriptor import Descriptor
 from localcloud.rekognition.protocol import ServiceError
 
 _TABLES = """
@@ -22,6 +22,10 @@ _TABLES = """
         PRIMARY KEY (collection_id, id)
     );
 """
+
+
+# Descriptors of different networks cannot be compared: to be raised with another network.
+_DESCRIBED_BY = 2
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,20 @@ class Collection:
 
 
 class FaceCollections:
-    """The collections in one SQLite file; safe to use from many threads and after a restart."""
+    """The collections in one SQLite file; safe to use from many threads and after a restart.
+
+    Faces that another network described are forgotten when the file is opened; their collections
+    stay.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
             connection.executescript(_TABLES)
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _DESCRIBED_BY:
+                connection.execute("DELETE FROM faces")
+                connection.execute(f"PRAGMA user_version = {_DESCRIBED_BY}")
 
     def create(self, collection_id: str) -> None:
         """Raises ServiceError ResourceAlreadyExistsException."""

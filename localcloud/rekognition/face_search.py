@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/rekognition/latest/dg/collections.html
 QualityFilter is taken and changes nothing: which faces Amazon holds for too bad is not known.
 """
 
+import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from localcloud.rekognition.compare_faces import largest_face
 from localcloud.rekognition.detect_faces import bounding_box, face_detail
 from localcloud.rekognition.face_collections import FaceCollections, StoredFace
-from localcloud.rekognition.faces.describer import Descriptor
+from localcloud.rekognition.faces.descriptor import Descriptor
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.similarity import similarity
 from localcloud.rekognition.images import Picture
@@ -24,7 +25,7 @@ DEFAULT_FACE_MATCH_THRESHOLD = 80.0
 DEFAULT_MAX_FACES = 80
 MAX_RESULTS = 4096
 
-_FACE_IDS = uuid.UUID("b8d5b2b6-4a51-4c39-9d2c-6f0a3f3c7c11")
+_IDS = uuid.UUID("b8d5b2b6-4a51-4c39-9d2c-6f0a3f3c7c11")
 
 
 class FaceSearch:
@@ -50,7 +51,8 @@ class FaceSearch:
         return {
             "FaceCount": collection.face_count,
             "FaceModelVersion": FACE_MODEL_VERSION,
-            "CollectionARN": _arn(collection.id),
+            "UserCount": 0,  # users are not kept here
+            "CollectionARN": f"arn:{_arn(collection.id)}",
             "CreationTimestamp": collection.created_at.timestamp(),
         }
 
@@ -74,11 +76,11 @@ class FaceSearch:
         asked = set(request.get("DetectionAttributes", ["DEFAULT"]))
         found = faces.find(picture)
         chosen = found[: request.get("MaxFaces", len(found))]
-        image_id = str(uuid.uuid4())
+        image_id = str(uuid.uuid5(_IDS, hashlib.sha256(picture.pixels.tobytes()).hexdigest()))
         external = request.get("ExternalImageId")
         stored = []
         for face in chosen:
-            descriptor = faces.describe(picture, face).descriptor
+            descriptor = faces.describe(picture, face)
             face_id = _face_id(collection_id, external, descriptor)
             stored.append(
                 StoredFace(face_id, image_id, external, face.box, face.confidence, descriptor)
@@ -104,7 +106,7 @@ class FaceSearch:
         faces = self._faces()
         self._collections.find(request["CollectionId"])
         face = largest_face(faces, picture)
-        descriptor = faces.describe(picture, face).descriptor
+        descriptor = faces.describe(picture, face)
         return {
             "SearchedFaceBoundingBox": bounding_box(face.box),
             "SearchedFaceConfidence": face.confidence,
@@ -129,6 +131,11 @@ class FaceSearch:
 
     def list_faces(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """ListFaces."""
+        if "UserId" in request:
+            raise ServiceError(
+                "InvalidParameterException",
+                "Request has invalid parameters: the local Rekognition keeps no users",
+            )
         stored = self._collections.faces(request["CollectionId"])
         wanted = request.get("FaceIds")
         chosen = [face for face in stored if wanted is None or face.id in wanted]
@@ -178,7 +185,7 @@ def _shown(face: StoredFace) -> dict[str, Any]:
 def _face_id(collection_id: str, external: str | None, descriptor: Descriptor) -> str:
     """The same for the same face under the same external id."""
     known = f"{collection_id}\n{external or ''}\n{descriptor.round(3).tobytes().hex()}"
-    return str(uuid.uuid5(_FACE_IDS, known))
+    return str(uuid.uuid5(_IDS, known))
 
 
 def _page(
@@ -195,4 +202,5 @@ def _page(
 
 
 def _arn(collection_id: str) -> str:
+    """As CreateCollection shows it: without the "arn:" that DescribeCollection begins with."""
     return f"aws:rekognition:us-east-1:000000000000:collection/{collection_id}"

@@ -114,7 +114,28 @@ ALL = (
         "3826da640b0a3021161605369ee6af293f75d518040355b960ec71a3390c1c0b",
     ),
     _face_network(
-        "face-describer",
+        "face-iris",
+        "iris",
+        "49038ac9dcc09aa05474d91d98e9db5b47af4830929bcf102ed5a56bfbabb465",
+        "d7f296d184274213d4642681ae186112cbbec77fd2ab066257d3c56a1940bc71",
+    ),
+    Weights(
+        model="face-descriptor",
+        package="@vladmandic/face-api@1.7.15",
+        fetch=fetch_from_npm,
+        sha256_by_member={
+            "package/model/face_recognition_model-weights_manifest.json": (
+                "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b"
+            ),
+            "package/model/face_recognition_model.bin": (
+                "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"
+            ),
+        },
+        main_member="package/model/face_recognition_model-weights_manifest.json",
+        conversion=1,
+    ),
+    _face_network(
+        "face-age-and-gender",
         "faceres",
         "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
         "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",

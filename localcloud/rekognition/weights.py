@@ -108,11 +108,17 @@ def _convert(model: str, source: Path, output: Path) -> None:
         shutil.copyfile(source, output)  # published as it is run
         return
     # Imported late: only the one conversion needs the onnx package.
-    from localcloud.rekognition.conversion import efficientnet_lite, face_networks, tensorflow_js
+    from localcloud.rekognition.conversion import (
+        efficientnet_lite,
+        face_descriptor,
+        face_networks,
+        tensorflow_js,
+    )
 
     conversions: dict[str, Callable[[Path, Path], None]] = {
         "detector": tensorflow_js.convert,
         "classifier": efficientnet_lite.convert,
+        "face-descriptor": face_descriptor.convert,
     }
     for network in face_networks.FACE_NETWORKS:
         conversions[network.name] = partial(face_networks.convert, network)

@@ -1,7 +1,9 @@
 """The local Rekognition as its own process, a client for it, and pictures to show it."""
 
 import contextlib
+import http.client
 import io
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -86,6 +89,15 @@ def new_client(url: str) -> Any:
             parameter_validation=False, retries={"total_max_attempts": 1}, max_pool_connections=20
         ),
     )
+
+
+def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    """A request that no client makes; the status and the JSON of the answer."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection.request("POST", "/", body, headers)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
 
 
 def photograph(name: str) -> bytes:

@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import http.client
 import http.server
-import json
 import signal
 import socket
 import threading
@@ -29,6 +28,7 @@ from tests.local.rekognition_process import (
     new_client,
     opened,
     photograph,
+    post,
     ready_url,
     running_server,
     start_server,
@@ -360,14 +360,6 @@ def test_operations_without_a_model_make_nothing_up(client: Any) -> None:
         assert (status, code) == (501, "NotImplementedException")
         assert "no model" in message
     assert error_of(client.list_stream_processors)[1] == "NotImplementedException"
-
-
-def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-    connection.request("POST", "/", body, headers)
-    response = connection.getresponse()
-    return response.status, json.loads(response.read())
 
 
 @pytest.mark.parametrize(

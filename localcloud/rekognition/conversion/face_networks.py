@@ -56,16 +56,19 @@ FACE_NETWORKS = (
         channels=3,
         outputs={"presence": "Identity_1", "points": "Identity_2"},
     ),
-    FaceNetwork(  # HSE-FaceRes: 1024 figures that tell people apart, 100 years, male or female
-        name="face-describer",
+    FaceNetwork(  # the eye's outline and, from the 72nd on, the middle and edge of its iris
+        name="face-iris",
+        input="input_1",
+        side=64,
+        channels=3,
+        outputs={"points": "Identity"},  # 76 times x, y, z in pixels of the input
+    ),
+    FaceNetwork(  # HSE-FaceRes: 100 years, male or female
+        name="face-age-and-gender",
         input="input_1",
         side=224,
         channels=3,
-        outputs={
-            "descriptor": "global_pooling/Mean",
-            "ages": "age_pred/Softmax",
-            "male": "gender_pred/Sigmoid",
-        },
+        outputs={"ages": "age_pred/Softmax", "male": "gender_pred/Sigmoid"},
     ),
     FaceNetwork(
         name="face-emotions",
@@ -155,6 +158,11 @@ class _Graph:
                 return self._apply_fused(node, value, inputs[2:])
             case "Softmax":
                 return self._append("Softmax", self._value(inputs[0]), axis=-1)
+            case "ConcatV2":
+                *parts, axis = inputs
+                return self._append(
+                    "Concat", *map(self._value, parts), axis=int(self._weights[axis])
+                )
             case operator if operator in _SAME_OPERATOR:
                 return self._append(_SAME_OPERATOR[operator], *map(self._value, inputs))
             case _:

@@ -44,7 +44,7 @@ def convert(model_json: Path, output: Path) -> None:
 
 
 def read_weights(topology: Node, folder: Path) -> dict[str, Array]:
-    """The constants by name: those kept as 16-bit floats are widened, nothing else is quantized."""
+    """The constants by name; those kept as 16-bit floats or 8-bit steps become what they mean."""
     weights: dict[str, Array] = {}
     for group in topology["weightsManifest"]:
         content = b"".join((folder / path).read_bytes() for path in group["paths"])
@@ -53,7 +53,9 @@ def read_weights(topology: Node, folder: Path) -> dict[str, Array]:
             quantization = entry.get("quantization", {"dtype": entry["dtype"]})
             element_type = np.dtype(quantization["dtype"])
             count = int(np.prod(entry["shape"], dtype=int))
-            array = np.frombuffer(content, element_type, count, offset)
+            array = np.frombuffer(content, element_type, count, offset).astype(entry["dtype"])
+            if "scale" in quantization:
+                array = array * quantization["scale"] + quantization["min"]
             weights[entry["name"]] = array.astype(entry["dtype"]).reshape(entry["shape"])
             offset += count * element_type.itemsize
     return weights

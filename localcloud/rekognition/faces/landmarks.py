@@ -1,10 +1,10 @@
 """Rekognition's landmarks, as points of the mesh.
 
-Left and right are the picture's. The pupils are not among the mesh's 468 points and are left out.
+Left and right are the picture's. The pupils are not among the mesh's points: see `pupils`.
 """
 
 from localcloud.rekognition.faces.mesh import Mesh
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.rectangle import Points
 
 # The five that are told by default.
 DEFAULT_LANDMARKS = ("eyeLeft", "eyeRight", "mouthLeft", "mouthRight", "nose")
@@ -40,15 +40,10 @@ _POINTS = {
     "midJawlineRight": (397,),
     "upperJawlineRight": (454,),
 }
-ALL_LANDMARKS = tuple(_POINTS)
+ALL_OF_MESH = tuple(_POINTS)
 
 
-def landmarks_of(
-    mesh: Mesh, picture: Picture, names: tuple[str, ...]
-) -> dict[str, tuple[float, float]]:
-    """Landmarks by name, x and y in ratios of the picture; beyond its edge they exceed 0 to 1."""
-    found = {}
-    for name in names:
-        x, y = mesh.points[list(_POINTS[name]), :2].mean(axis=0).tolist()
-        found[name] = x / picture.width, y / picture.height
-    return found
+def point_of(mesh: Mesh, landmark: str) -> Points:
+    """A landmark's x and y in pixels of the picture; beyond its edge they exceed it."""
+    point: Points = mesh.points[list(_POINTS[landmark]), :2].mean(axis=0)
+    return point
