@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog_keys import timestamp
 from chalicelib.errors import (
@@ -21,9 +21,11 @@ from chalicelib.errors import (
     ImageServerUnreachable,
 )
 from chalicelib.events import NotOurMessage
-from chalicelib.intake import ImageIntake
 from chalicelib.model import Failure, Feature, Status
 from chalicelib.table import Table
+
+if TYPE_CHECKING:
+    from chalicelib.intake import ImageIntake
 
 MAX_URLS = 1000
 REMEMBERED_FOR = timedelta(days=30)
@@ -102,7 +104,7 @@ class Batches:
             tuple(_entry(batch_id, row) for row in rows if row["sk"] != "BATCH"),
         )
 
-    def take_in(self, entry: BatchEntry, intake: ImageIntake, *, last_try: bool) -> None:
+    def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, last_try: bool) -> None:
         """Take one URL of a batch in, or note why it is refused.
 
         Raises what may pass, unless this is the last try: then it is noted like a refusal.

@@ -1,12 +1,14 @@
 """How an image is shown: plain values for JSON, and for the XML that is made of the same."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.catalog_items import FINDINGS_OF
 from chalicelib.label_counts import LabelPage
 from chalicelib.model import Image, ImageSummary
 from chalicelib.plain_values import to_plain
-from chalicelib.uploads import Upload, UploadForm
+
+if TYPE_CHECKING:
+    from chalicelib.uploads import Upload, UploadForm
 
 
 def image_values(image: Image) -> dict[str, Any]:
@@ -38,11 +40,11 @@ def label_page_values(page: LabelPage) -> dict[str, Any]:
     return to_plain(page)  # type: ignore[no-any-return]
 
 
-def upload_form_values(form: UploadForm) -> dict[str, Any]:
+def upload_form_values(form: "UploadForm") -> dict[str, Any]:
     """A form for one file: POST the fields and the file, as `multipart/form-data`, to the URL."""
     return to_plain(form)  # type: ignore[no-any-return]
 
 
-def upload_values(upload: Upload) -> dict[str, Any]:
+def upload_values(upload: "Upload") -> dict[str, Any]:
     """What became of an upload."""
     return to_plain(upload)  # type: ignore[no-any-return]

@@ -9,15 +9,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib.errors import ImageContentError, UploadNotFound
-from chalicelib.intake import ImageIntake
 from chalicelib.model import Feature
 from chalicelib.plain_values import from_plain, to_plain
 from chalicelib.table import Table
+
+if TYPE_CHECKING:
+    from chalicelib.intake import ImageIntake
 
 KEY_PREFIX = "uploads/"
 VALID_FOR = timedelta(minutes=15)
@@ -89,7 +91,7 @@ class Uploads:
             )
         return upload
 
-    def take_in(self, upload_id: str, intake: ImageIntake) -> None:
+    def take_in(self, upload_id: str, intake: "ImageIntake") -> None:
         """Check a file that arrived, store it as an image or note why not, and remove it."""
         content = self._content(upload_id)
         if content is None:

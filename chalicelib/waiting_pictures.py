@@ -3,16 +3,20 @@
 Two kinds wait there: uploads, of whose arrival S3 tells, and URLs of batches.
 """
 
+from typing import TYPE_CHECKING
+
 from chalicelib.batches import Batches, parse_batch_entry
 from chalicelib.events import json_object, keys_of_notification
-from chalicelib.intake import ImageIntake
 from chalicelib.uploads import Uploads, upload_id_of
+
+if TYPE_CHECKING:
+    from chalicelib.intake import ImageIntake
 
 
 class WaitingPictures:
     """Takes in what nobody waits for at the other end of a request."""
 
-    def __init__(self, intake: ImageIntake, uploads: Uploads, batches: Batches) -> None:
+    def __init__(self, intake: "ImageIntake", uploads: Uploads, batches: Batches) -> None:
         self._intake = intake
         self._uploads = uploads
         self._batches = batches
