@@ -2,10 +2,12 @@
 # make demo   the same, but stops by itself after the photograph
 # make test   all tests
 # make check  the linters and types
+# make faults the long version of the tests with a third party and workers that fail: 200 images each
 #
 # make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploys to AWS, or again
 # make token STAGE=dev NAME=alice                    makes a token for a caller
 # make revoke STAGE=dev NAME=alice                   takes it back
+# make redrive STAGE=dev [QUEUE=recognition]         gives what was tried in vain to its queue again
 # make destroy STAGE=dev [FORCE=1]                   takes the whole stage away
 
 PYTHON ?= python3
@@ -15,7 +17,9 @@ EMULATOR := .localcloud/emulator/.installed
 PIP := install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format setup clean deploy destroy token revoke
+.PHONY: help run demo test faults check format setup clean deploy destroy token revoke redrive
+
+QUEUE ?= integration
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -28,6 +32,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m pytest
+
+faults: setup
+	@$(BIN)/python -m pytest -m campaign tests/local/faults
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .
@@ -66,3 +73,7 @@ deploy destroy: $(INSTALLED)
 token revoke: $(INSTALLED)
 	$(if $(and $(STAGE),$(NAME)),,$(error Say which stage and whose: make $@ STAGE=dev NAME=alice))
 	@$(BIN)/python -m infra.tokens --stage $(STAGE) $(if $(filter token,$@),create,revoke) $(NAME)
+
+redrive: $(INSTALLED)
+	$(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
+	@$(BIN)/python -m infra.redrive --stage $(STAGE) $(QUEUE)

@@ -1,6 +1,7 @@
 """The use case: the third party gets an image's result."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -8,7 +9,7 @@ from chalicelib import integration_xml
 from chalicelib.catalog import Catalog
 from chalicelib.events import ResultEvent
 from chalicelib.image_changes import tried
-from chalicelib.messages import TryAgainLater
+from chalicelib.messages import GiveUp, TryAgainLater
 from chalicelib.model import Delivery, DeliveryStatus, Image
 from chalicelib.observability import about_image, count, timed
 from chalicelib.retries import RetrySchedule
@@ -19,6 +20,10 @@ logger = logging.getLogger(__name__)
 
 class DeliveryFailed(TryAgainLater):
     """The third party did not take the result this time; the message comes again."""
+
+
+class DeliveryRefused(GiveUp):
+    """The third party will not take the result, until somebody mends what is wrong."""
 
 
 class ResultDelivery:
@@ -32,8 +37,8 @@ class ResultDelivery:
     def deliver(self, event: ResultEvent, *, receive_count: int, last_try: bool) -> None:
         """Send an image's result, unless the image is gone or the third party has it.
 
-        Raises DeliveryFailed while there is a try left or the message belongs into the
-        dead-letter queue. The third party keeps the webhook-id to know a repetition.
+        Raises DeliveryFailed while there is a try left, and after the last one; DeliveryRefused
+        where another would not help. The third party keeps the webhook-id to know a repetition.
         """
         with about_image(event.image_id):
             image = self._catalog.find(event.image_id)
@@ -51,6 +56,7 @@ class ResultDelivery:
         pause = self._schedule.pause_seconds(receive_count, answer.retry_after_seconds)
         if answer.outcome is Outcome.WITHHELD:
             count("DeliveriesWithheld")
+            self._catalog.revise(image.id, partial(tried, delivery=_held(image, event, pause)))
             raise DeliveryFailed(answer.reason or "held back", pause)
         delivery = _after(answer, _delivery(image, event.delivery), pause, last_try=last_try)
         self._catalog.revise(image.id, partial(tried, delivery=delivery))
@@ -60,6 +66,8 @@ class ResultDelivery:
         elif delivery.status is DeliveryStatus.FAILED:
             count("DeliveriesFailed")
             logger.warning("Not delivered, at try %d: %s", delivery.tries, delivery.reason)
+        if answer.outcome is Outcome.REFUSED:
+            raise DeliveryRefused(delivery.reason)
         if answer.outcome is Outcome.TRY_AGAIN:
             raise DeliveryFailed(f"try {delivery.tries}: {answer.reason}", 0 if last_try else pause)
 
@@ -89,9 +97,17 @@ def _delivery(image: Image, number: int) -> Delivery:
     return next(known, Delivery(DeliveryStatus.PENDING, tries=0, number=number))
 
 
+def _held(image: Image, event: ResultEvent, pause: float) -> Delivery:
+    """The delivery's state where its try was held back: the last try, and when the next comes."""
+    return replace(
+        _delivery(image, event.delivery),
+        status=DeliveryStatus.PENDING,
+        next_try_at=_after_pause(pause),
+    )
+
+
 def _after(answer: Answer, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
     """The delivery's state after a try."""
-    now = datetime.now(UTC)
     match answer.outcome:
         case Outcome.DELIVERED:
             status = DeliveryStatus.DELIVERED
@@ -102,10 +118,14 @@ def _after(answer: Answer, before: Delivery, pause: float, *, last_try: bool) ->
     return Delivery(
         status,
         tries=before.tries + 1,
-        last_tried_at=now,
+        last_tried_at=datetime.now(UTC),
         reason=answer.reason,
         number=before.number,
         status_code=answer.status_code,
         requested_at=before.requested_at,
-        next_try_at=now + timedelta(seconds=pause) if status is DeliveryStatus.PENDING else None,
+        next_try_at=_after_pause(pause) if status is DeliveryStatus.PENDING else None,
     )
+
+
+def _after_pause(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -99,9 +99,7 @@ def tried(image: Image, delivery: Delivery) -> Image:
     return replace(
         image,
         deliveries=tuple(
-            delivery
-            if known.number == delivery.number and known.status is not DeliveryStatus.DELIVERED
-            else known
+            _tried(known, delivery) if known.number == delivery.number else known
             for known in image.deliveries
         ),
     )
@@ -121,6 +119,15 @@ def _ended(state: FeatureState, outcome: Outcome, now: datetime) -> FeatureState
         model_version=outcome.model_version,
         failure=outcome.failure,
     )
+
+
+def _tried(before: Delivery, after: Delivery) -> Delivery:
+    if before.status is DeliveryStatus.DELIVERED:
+        return before
+    if before.status is DeliveryStatus.SUPERSEDED and after.status is DeliveryStatus.PENDING:
+        # A later delivery began during the try, so there is no next.
+        return replace(after, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
+    return after
 
 
 def _begun(image: Image, delivery: Delivery) -> tuple[Delivery, ...]:

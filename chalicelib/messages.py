@@ -36,6 +36,10 @@ class TryAgainLater(Exception):
         self.pause_seconds = pause_seconds
 
 
+class GiveUp(Exception):
+    """What no further try would mend: the message goes to the dead-letter queue at once."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One SQS message. `receive_count` is 1 at its first receive."""
@@ -47,11 +51,14 @@ class Message:
 
 
 class Queue:
-    """The queue that a batch came from."""
+    """The queue that a batch came from. `dead_letters_url` is for work that raises GiveUp."""
 
-    def __init__(self, client: Any, url: str, max_receives: int) -> None:
+    def __init__(
+        self, client: Any, url: str, max_receives: int, dead_letters_url: str = ""
+    ) -> None:
         self._client = client
         self._url = url
+        self._dead_letters_url = dead_letters_url
         self.max_receives = max_receives
 
     def is_last_receive(self, message: Message) -> bool:
@@ -94,7 +101,7 @@ class Queue:
 
     def _failed(self, message: Message, work: Callable[[Message], None]) -> Message | None:
         try:
-            work(message)
+            self._work(message, work)
         except TryAgainLater as later:
             logger.info("Message %s is to come again: %s", message.id, later)
             self.postpone(message, later.pause_seconds)
@@ -108,6 +115,14 @@ class Queue:
                 self.postpone(message, min(pause, LONGEST_PAUSE_SECONDS) * jitter)
             return message
         return None
+
+    def _work(self, message: Message, work: Callable[[Message], None]) -> None:
+        try:
+            work(message)
+        except GiveUp as reason:
+            logger.info("Message %s is a dead letter: %s", message.id, reason)
+            # Before it is deleted here, so that a stop in between loses nothing.
+            self._client.send_message(QueueUrl=self._dead_letters_url, MessageBody=message.body)
 
 
 def messages_of(event: Mapping[str, Any]) -> Iterable[Message]:

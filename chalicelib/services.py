@@ -5,6 +5,7 @@ Everything is made at its first use, so that a function pays only for what it ne
 
 from datetime import timedelta
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from chalicelib.batches import Batches
 from chalicelib.catalog import Catalog
@@ -13,9 +14,7 @@ from chalicelib.circuit import Circuit
 from chalicelib.claims import Claims
 from chalicelib.clients import client
 from chalicelib.delivery import ResultDelivery
-from chalicelib.fetch import fetch
 from chalicelib.idempotency import IdempotentRequests
-from chalicelib.intake import ImageIntake
 from chalicelib.label_counts import LabelCounts
 from chalicelib.messages import Queue
 from chalicelib.recognition import ImageRecognition
@@ -36,6 +35,9 @@ from chalicelib.usage import Usage
 from chalicelib.waiting_pictures import WaitingPictures
 from chalicelib.webhook_signing import WebhookSecrets
 
+if TYPE_CHECKING:
+    from chalicelib.intake import ImageIntake
+
 # So many results that cannot be delivered one after the other are the third party's fault.
 MOST_FAILURES_IN_A_ROW = 5
 
@@ -52,8 +54,12 @@ class Services:
         return Tokens(client("ssm"), self._settings.api_tokens_path)
 
     @cached_property
-    def intake(self) -> ImageIntake:
+    def intake(self) -> "ImageIntake":
         """URLs to stored images."""
+        # What fetches and reads pictures is a quarter of all that there is to import.
+        from chalicelib.fetch import fetch
+        from chalicelib.intake import ImageIntake
+
         return ImageIntake(
             partial(fetch, limits=self._settings.fetch_limits),
             self.store,
@@ -185,6 +191,7 @@ class Services:
             client("sqs"),
             self._settings.integration_queue_url,
             self._settings.integration_max_receives,
+            self._settings.integration_dead_letters_url,
         )
 
     @cached_property

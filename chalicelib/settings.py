@@ -39,6 +39,7 @@ class Settings:
     results_topic_arn: str
     integration_queue_url: str
     integration_max_receives: int
+    integration_dead_letters_url: str
     third_party_url: str
     webhook_secrets_path: str
     delivery_pauses_seconds: tuple[float, ...]
@@ -100,6 +101,7 @@ class Settings:
             results_topic_arn=read.text("RESULTS_TOPIC_ARN"),
             integration_queue_url=read.url("INTEGRATION_QUEUE_URL"),
             integration_max_receives=read.integer("INTEGRATION_MAX_RECEIVES", "11", 1, 1000),
+            integration_dead_letters_url=read.url("INTEGRATION_DEAD_LETTERS_URL"),
             third_party_url=read.url("THIRD_PARTY_URL"),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
             delivery_pauses_seconds=read.numbers(

@@ -1,5 +1,6 @@
 """Gives the dead letters of a queue to it again, when what was wrong is mended.
 
+    make redrive STAGE=dev
     python -m infra.redrive --stage dev integration
 
 Each message is sent before it is deleted, so a stop in between repeats one and loses none; whatever

@@ -22,6 +22,7 @@ BUCKET, TABLE = "images-bucket", "catalog-table"
 INTAKE_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/intake"
 RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
 INTEGRATION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/integration"
+INTEGRATION_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/integration-dead-letters"
 RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
 
 
@@ -33,12 +34,12 @@ class QuietFiles(SimpleHTTPRequestHandler):
 
 
 class ThirdPartyRequests(SimpleHTTPRequestHandler):
-    """Takes every POST and remembers it on the server."""
+    """Remembers every POST on the server, and answers it with the server's `status`."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.received.append((dict(self.headers), body))  # type: ignore[attr-defined]
-        self.send_response(204)
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
@@ -64,16 +65,23 @@ def photographs() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def third_party() -> Iterator[ThreadingHTTPServer]:
-    """A third party that remembers what it got in `received`."""
+def third_party_server() -> Iterator[ThreadingHTTPServer]:
+    """Where the app delivers to."""
     server = _serve(ThirdPartyRequests)
-    server.received = []  # type: ignore[attr-defined]
     yield server
     server.shutdown()
 
 
+@pytest.fixture
+def third_party(third_party_server: ThreadingHTTPServer) -> ThreadingHTTPServer:
+    """A third party that got nothing yet in `received`, and takes what comes."""
+    third_party_server.received = []  # type: ignore[attr-defined]
+    third_party_server.status = 204  # type: ignore[attr-defined]
+    return third_party_server
+
+
 @pytest.fixture(scope="session")
-def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
+def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Any:
     """The app, loaded in the environment that a stage gives it."""
     os.environ.update(
         {
@@ -88,7 +96,8 @@ def app(photographs: str, third_party: ThreadingHTTPServer) -> Any:
             "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
             "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
             "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
-            "THIRD_PARTY_URL": f"{_url(third_party)}/results",
+            "INTEGRATION_DEAD_LETTERS_URL": INTEGRATION_DEAD_LETTERS,
+            "THIRD_PARTY_URL": f"{_url(third_party_server)}/results",
             "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
             "FETCH_ALLOWED_ORIGINS": photographs,
         }

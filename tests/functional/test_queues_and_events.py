@@ -10,11 +10,18 @@ from chalice.test import Client
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib import catalog_items as items
+from chalicelib import webhook_signing
 from chalicelib.catalog_items import Row
 from chalicelib.image_changes import Outcome, asked_for, came_out
 from chalicelib.messages import BatchUnfinished
 from chalicelib.model import Feature, Findings, Image, Label, Status
-from tests.functional.conftest import BUCKET, INTEGRATION_QUEUE, RECOGNITION_QUEUE, TABLE
+from tests.functional.conftest import (
+    BUCKET,
+    INTEGRATION_DEAD_LETTERS,
+    INTEGRATION_QUEUE,
+    RECOGNITION_QUEUE,
+    TABLE,
+)
 
 Aws = dict[str, Stubber]
 IMAGE_ID = "0123456789abcdef0123456789abcdef"
@@ -171,8 +178,9 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
 
 
 def test_a_result_is_delivered_as_xml_and_noted(
-    client: Client, aws: Aws, third_party: ThreadingHTTPServer
+    client: Client, aws: Aws, third_party: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
     aws["dynamodb"].add_response("query", {"Items": [LABELS_ITEM, RECOGNIZED_ITEM]}, None)
     aws["ssm"].add_response(
         "get_parameters_by_path",
@@ -202,6 +210,28 @@ def test_a_result_is_delivered_as_xml_and_noted(
     assert headers["webhook-id"] == "msg_7"
     assert b"<Name>Cat</Name>" in body
     Webhook(SECRET).verify(body, headers, json_parse=False)
+
+
+def test_a_result_that_is_refused_is_a_dead_letter(
+    client: Client, aws: Aws, third_party: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
+    third_party.status = 400  # type: ignore[attr-defined]
+    aws["dynamodb"].add_response("query", {"Items": [LABELS_ITEM, RECOGNIZED_ITEM]}, None)
+    aws["ssm"].add_response(
+        "get_parameters_by_path",
+        {"Parameters": [{"Name": "/webhook-secrets/1", "Value": SECRET}]},
+        None,
+    )
+    aws["dynamodb"].add_response("get_item", {"Item": RECOGNIZED_ITEM}, None)
+    aws["dynamodb"].add_response("put_item", {}, None)
+    event = {"id": "msg_8", "data": {"image_id": IMAGE_ID}}
+    aws["sqs"].add_response(
+        "send_message",
+        {"MessageId": "1"},
+        {"QueueUrl": INTEGRATION_DEAD_LETTERS, "MessageBody": json.dumps(event)},
+    )
+    client.lambda_.invoke("deliver_results", sqs_event(event))
 
 
 def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_queue(

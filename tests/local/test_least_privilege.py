@@ -19,8 +19,9 @@ import requests
 from PIL import Image
 
 from chalicelib.catalog_items import Row, row_values, to_item
-from chalicelib.image_changes import asked_for
-from chalicelib.model import Feature, Status
+from chalicelib.events import result_event
+from chalicelib.image_changes import Outcome, asked_for, came_out
+from chalicelib.model import Content, Feature, Status
 from chalicelib.model import Image as ImageRow
 from tests.local.conftest import Origin
 from tests.local.stage_process import PROJECT, StageProcess, wait_for
@@ -126,6 +127,18 @@ class Flow:
         image_id = self.stage.request("POST", "/images", json={"url": url}).json()["id"]
         self.stage.recognized(image_id)
         return url
+
+    def deliver_what_is_refused(self) -> None:
+        """A result that is not valid, which no picture has: the sample third party answers 422."""
+        now = datetime.now(UTC)
+        content = Content("image/png", width=-1, height=-1, bytes=-1)
+        pending = ImageRow(unknown_id(), Status.PENDING, now, content=content)
+        outcome = Outcome(Feature.LABELS, "3.0")
+        image = came_out(asked_for(pending, [Feature.LABELS], now), [outcome], now)
+        item = to_item(row_values(Row(image, revision=1)))
+        self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
+        event, _ = result_event(image.summary(), image.result_delivery)
+        self._send("integration", json.dumps(event))
 
     def list_images(self) -> None:
         self.stage.request("GET", "/images")
@@ -252,6 +265,7 @@ NEEDS: dict[str, dict[str, Drive]] = {
         "dynamodb:GetItem": Flow.post_a_new_picture,
         "dynamodb:PutItem": Flow.post_a_new_picture,
         "ssm:GetParametersByPath": Flow.recognize_and_try_to_deliver_a_new_picture,
+        "sqs:SendMessage": Flow.deliver_what_is_refused,
         "sqs:ChangeMessageVisibility": Flow.send_nonsense_for_delivery,
         "sqs:DeleteMessage": Flow.give_a_half_bad_batch_for_delivery,
     },

@@ -97,6 +97,15 @@ def test_a_late_try_does_not_take_back_that_a_delivery_succeeded() -> None:
     assert tried(RECOGNIZED, failed) == RECOGNIZED
 
 
+def test_a_try_that_fails_while_a_later_delivery_begins_has_no_next() -> None:
+    image = to_be_sent_again(recognized(deliveries=(Delivery(DeliveryStatus.PENDING, 0),)), LATER)
+    late = Delivery(DeliveryStatus.PENDING, 1, reason="HTTP status 500", next_try_at=LATER)
+    superseded = replace(late, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
+    assert tried(image, late).deliveries[0] == superseded
+    sent = replace(late, status=DeliveryStatus.DELIVERED)
+    assert tried(image, sent).deliveries[0] == sent
+
+
 def test_only_the_last_deliveries_are_remembered_and_their_numbers_go_on() -> None:
     image = RECOGNIZED
     for _ in range(MAX_DELIVERIES + 3):

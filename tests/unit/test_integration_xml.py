@@ -206,6 +206,11 @@ def test_the_published_schema_is_the_one_that_is_served(copy: str) -> None:
     assert (PROJECT / copy).read_bytes() == SCHEMA.read_bytes()
 
 
+def test_the_document_that_the_sample_receiver_is_tested_with_is_ours() -> None:
+    sample = PROJECT / "examples" / "third_party" / "tests" / "cat.xml"
+    assert document(recognized(findings=Findings(labels=(CAT,)))) == sample.read_bytes()
+
+
 def test_an_image_told_twice_is_told_in_the_same_bytes() -> None:
     assert document(EVERYTHING) == document(replace(EVERYTHING, deliveries=()))
     assert document(recognized(created_at=CREATED_AT)) == document(RECOGNIZED)

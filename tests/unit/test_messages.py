@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.messages import BatchUnfinished, Message, Queue, TryAgainLater, messages_of
+from chalicelib.messages import (
+    BatchUnfinished,
+    GiveUp,
+    Message,
+    Queue,
+    TryAgainLater,
+    messages_of,
+)
 
 
 class FakeSqs:
@@ -12,6 +19,10 @@ class FakeSqs:
     def __init__(self) -> None:
         self.deleted: list[str] = []
         self.postponed: dict[str, int] = {}
+        self.sent: list[tuple[str, str]] = []
+
+    def send_message(self, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's names
+        self.sent.append((QueueUrl, MessageBody))
 
     def delete_message_batch(self, QueueUrl: str, Entries: Sequence[Any]) -> None:  # noqa: N803 - boto3's names
         assert len(Entries) <= 10
@@ -65,6 +76,30 @@ def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
         0.8 * middle <= pause <= 1.2 * middle + 1
         for pause, middle in zip(pauses, expected, strict=True)
     )
+
+
+def test_what_is_given_up_on_is_a_dead_letter_at_once_and_done() -> None:
+    def give_up(message: Message) -> None:
+        raise GiveUp("refused")
+
+    sqs = FakeSqs()
+    Queue(sqs, "url", 5, "dead-letters").work_through([message(1), message(2)], give_up)
+    assert sorted(sqs.sent) == [("dead-letters", "body-1"), ("dead-letters", "body-2")]
+    assert sqs.postponed == {}
+
+
+def test_what_cannot_become_a_dead_letter_stays_in_its_queue() -> None:
+    def give_up(message: Message) -> None:
+        raise GiveUp("refused")
+
+    class BrokenSqs(FakeSqs):
+        def send_message(self, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - boto3's
+            raise ConnectionError
+
+    sqs = BrokenSqs()
+    with pytest.raises(BatchUnfinished, match="1 of 1"):
+        Queue(sqs, "url", 5, "dead-letters").work_through([message(1)], give_up)
+    assert set(sqs.postponed) == {"receipt-1"}
 
 
 def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_queue() -> None:

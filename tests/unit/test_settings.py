@@ -13,6 +13,7 @@ REQUIRED = {
     "RECOGNITION_QUEUE_URL": "https://sqs.example.com/1/recognition",
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
     "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
+    "INTEGRATION_DEAD_LETTERS_URL": "https://sqs.example.com/1/integration-dead-letters",
     "THIRD_PARTY_URL": "https://third.example.com/results",
     "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
 }

@@ -14,10 +14,7 @@ from standardwebhooks.webhooks import Webhook
 APP = Path(__file__).parents[1] / "app.py"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_" + "A" * 32
-DOCUMENT = b"""<?xml version="1.0" encoding="UTF-8" ?>
-<ImageRecognition><Version>1.0</Version><Id>0123456789abcdef0123456789abcdef</Id>
-<Status>RECOGNIZED</Status><CreatedAt>2026-11-23T01:02:03.456789Z</CreatedAt><Sources></Sources>
-<Labels></Labels></ImageRecognition>"""
+DOCUMENT = Path(__file__).with_name("cat.xml").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +93,21 @@ def test_while_the_secret_is_changed_one_good_signature_is_enough(client: Client
         {"webhook-id": "msg_other"},
         {"webhook-timestamp": "0"},
         {"webhook-timestamp": "yesterday"},
-        signed(DOCUMENT, secret=OTHER_SECRET),
-        signed(DOCUMENT, age=timedelta(minutes=6)),
-        signed(DOCUMENT, age=timedelta(minutes=-6)),
     ],
 )
 def test_what_is_not_signed_by_the_sender_is_a_401(client: Client, change: dict[str, str]) -> None:
     assert post(client, DOCUMENT, signed(DOCUMENT) | change).status_code == 401
     assert received(client) == []
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_what_was_not_signed_just_now_is_a_401(client: Client, minutes: int) -> None:
+    headers = signed(DOCUMENT, age=timedelta(minutes=minutes))
+    assert post(client, DOCUMENT, headers).status_code == 401
+
+
+def test_what_is_signed_with_another_secret_is_a_401(client: Client) -> None:
+    assert post(client, DOCUMENT, signed(DOCUMENT, secret=OTHER_SECRET)).status_code == 401
 
 
 def test_a_request_without_the_headers_is_a_401(client: Client) -> None:
@@ -124,7 +128,7 @@ def test_a_body_that_was_changed_on_its_way_is_a_401(client: Client) -> None:
         b"<Other/>",
         DOCUMENT.replace(b"RECOGNIZED", b"GUESSED"),
         DOCUMENT.replace(b"<Version>1.0</Version>", b""),
-        DOCUMENT.replace(b"<Labels></Labels>", b"<Labels></Labels><More/>"),
+        DOCUMENT.replace(b"</Labels>", b"</Labels><More/>"),
         DOCUMENT.replace(
             b"<ImageRecognition>",
             b'<!DOCTYPE x [<!ENTITY a "b">]><ImageRecognition>',
