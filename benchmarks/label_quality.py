@@ -8,13 +8,13 @@ import argparse
 import io
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
+from benchmarks.quality import PHOTOGRAPHS, TRUTH, truths_of
 from localcloud.rekognition import images, weights
 from localcloud.rekognition.classifier import Classifier
 from localcloud.rekognition.detector import Detector
@@ -22,41 +22,9 @@ from localcloud.rekognition.labels import LabelRecognizer, whole_views
 from localcloud.rekognition.taxonomy import Taxonomy
 
 PROJECT = Path(__file__).parents[1]
-PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
 MODELS = PROJECT / ".localcloud" / "models"
 CONFIDENT, DEFAULT = 70.0, 55.0
 
-
-@dataclass(frozen=True)
-class Truth:
-    """What a photograph shows: one of `wanted` should be found, `also_right` may be."""
-
-    name: str
-    wanted: frozenset[str]
-    also_right: frozenset[str] = frozenset()
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split(", "))
-
-
-TRUTHS = (
-    Truth("chelsea-cat.png", _words("Cat"), _words("Mammal, Animal, Pet")),
-    Truth(
-        "coffee.png",
-        _words("Cup, Coffee Cup"),
-        _words("Espresso, Coffee, Beverage, Table, Dining Table, Furniture, Spoon, Cutlery"),
-    ),
-    Truth("astronaut.png", _words("Person"), _words("Clothing, Helmet, Flag, Spaceship")),
-    Truth("cameraman-grey.png", _words("Person"), _words("Tripod, Camera, Electronics")),
-    Truth(
-        "pagoda.jpg",
-        _words("Pagoda, Temple, Building, Architecture"),
-        _words("Palace, Monastery, Housing, Shrine, Water, Nature, Outdoors, Tower"),
-    ),
-    Truth("dahlia.jpg", _words("Flower, Plant"), _words("Daisy")),
-    Truth("rocket.jpg", _words("Rocket, Missile"), _words("Weapon, Ammunition, Outdoors")),
-)
 
 VARIANTS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda image: image,
@@ -92,22 +60,22 @@ def print_table() -> None:
     durations = []
     print("| photograph | variant | best wanted label | wrong at 55 and more |")
     print("| --- | --- | --- | --- |")
-    for truth in TRUTHS:
-        original = Image.open(PHOTOGRAPHS / truth.name).convert("RGB")
+    for name, truth in truths_of(TRUTH).items():
+        original = Image.open(PHOTOGRAPHS / name).convert("RGB")
+        main_label, right = truth.labels[0], truth.right_labels
         for variant, change in VARIANTS.items():
             content = _encoded(change(original))
             started = time.perf_counter()
             labels = recognizer.recognize(images.decode(content))
             durations.append(time.perf_counter() - started)
-            wanted = [label for label in labels if label.name in truth.wanted]
-            right = truth.wanted | truth.also_right
+            wanted = [label for label in labels if label.name in main_label]
             wrong = [x for x in labels if x.name not in right and x.confidence >= DEFAULT]
             for limit in found_at:
                 found_at[limit] += any(label.confidence >= limit for label in wanted)
                 wrong_at[limit] += any(label.confidence >= limit for label in wrong)
             best = f"{wanted[0].name} {wanted[0].confidence:.0f}" if wanted else "none"
             told = ", ".join(f"{label.name} {label.confidence:.0f}" for label in wrong)
-            print(f"| {truth.name} | {variant} | {best} | {told} |")
+            print(f"| {name} | {variant} | {best} | {told} |")
     count = len(durations)
     print()
     for limit in found_at:

@@ -3,9 +3,9 @@
     python -m benchmarks.quality [--photographs FOLDER --truth FILE]
 
 The truth file says of each photograph which labels should be found (each a list of names of which
-one is enough), which others are right too, which texts stand in it, and how many faces it has. The
-local Rekognition is started, asked through boto3, and stopped. Prints Markdown; docs/quality.md is
-what it printed for the bundled photographs.
+one is enough; the main thing first), which others are right too, which texts stand in it, and how
+many faces it has. The local Rekognition is started, asked through boto3, and stopped. Prints
+Markdown, which is in docs/quality.md for the bundled photographs.
 """
 
 import argparse
@@ -19,6 +19,8 @@ from typing import Any
 from tests.local.rekognition_process import new_client, running_server
 
 PROJECT = Path(__file__).parents[1]
+PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
+TRUTH = PROJECT / "benchmarks" / "quality_truth.json"
 MIN_CONFIDENCE = 70.0  # the app's default
 
 
@@ -41,6 +43,11 @@ class Truth:
             values["faces"],
         )
 
+    @property
+    def right_labels(self) -> frozenset[str]:
+        """All labels that are no mistake."""
+        return self.also_right.union(*self.labels)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -51,12 +58,16 @@ class Score:
     wrong: tuple[str, ...]
 
 
+def truths_of(file: Path) -> dict[str, Truth]:
+    """The truth file's, by the photograph's name."""
+    return {name: Truth.of(values) for name, values in json.loads(file.read_text()).items()}
+
+
 def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
     """What was found and what was wrongly claimed, by feature."""
     image = {"Bytes": content}
     labels = client.detect_labels(Image=image, MinConfidence=MIN_CONFIDENCE)["Labels"]
     names = {label["Name"] for label in labels}
-    right = truth.also_right.union(*truth.labels)
     lines = [
         text["DetectedText"]
         for text in client.detect_text(Image=image)["TextDetections"]
@@ -69,7 +80,7 @@ def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
         "labels": Score(
             len(truth.labels),
             sum(bool(names & wanted) for wanted in truth.labels),
-            tuple(sorted(names - right)),
+            tuple(sorted(names - truth.right_labels)),
         ),
         "texts": Score(
             len(truth.texts),
@@ -106,12 +117,10 @@ def report(scores: dict[str, dict[str, Score]]) -> Iterator[str]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
-    parser.add_argument("--photographs", type=Path, default=PROJECT / "localcloud" / "photographs")
-    parser.add_argument("--truth", type=Path, default=PROJECT / "benchmarks" / "quality_truth.json")
+    parser.add_argument("--photographs", type=Path, default=PHOTOGRAPHS)
+    parser.add_argument("--truth", type=Path, default=TRUTH)
     arguments = parser.parse_args()
-    truths = {
-        name: Truth.of(values) for name, values in json.loads(arguments.truth.read_text()).items()
-    }
+    truths = truths_of(arguments.truth)
     with running_server() as url:
         client = new_client(url)
         scores = {

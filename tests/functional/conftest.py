@@ -1,6 +1,5 @@
 """The app as Lambda would load it, with every AWS call answered by a botocore Stubber."""
 
-import os
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -80,31 +79,32 @@ def third_party(third_party_server: ThreadingHTTPServer) -> ThreadingHTTPServer:
     return third_party_server
 
 
-@pytest.fixture(scope="session")
-def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Any:
-    """The app, loaded in the environment that a stage gives it."""
-    os.environ.update(
-        {
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "API_TOKENS_PATH": "/tokens",
-            "IMAGES_BUCKET_NAME": BUCKET,
-            "CATALOG_TABLE_NAME": TABLE,
-            "IDEMPOTENCY_TABLE_NAME": "idempotency-table",
-            "INTAKE_QUEUE_URL": INTAKE_QUEUE,
-            "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
-            "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
-            "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
-            "INTEGRATION_DEAD_LETTERS_URL": INTEGRATION_DEAD_LETTERS,
-            "THIRD_PARTY_URL": f"{_url(third_party_server)}/results",
-            "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
-            "FETCH_ALLOWED_ORIGINS": photographs,
-        }
-    )
-    import app
+@pytest.fixture(scope="package")
+def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Iterator[Any]:
+    """The app, loaded in the environment that a stage gives it; no other test sees that."""
+    variables = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "API_TOKENS_PATH": "/tokens",
+        "IMAGES_BUCKET_NAME": BUCKET,
+        "CATALOG_TABLE_NAME": TABLE,
+        "IDEMPOTENCY_TABLE_NAME": "idempotency-table",
+        "INTAKE_QUEUE_URL": INTAKE_QUEUE,
+        "RECOGNITION_QUEUE_URL": RECOGNITION_QUEUE,
+        "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
+        "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
+        "INTEGRATION_DEAD_LETTERS_URL": INTEGRATION_DEAD_LETTERS,
+        "THIRD_PARTY_URL": f"{_url(third_party_server)}/results",
+        "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
+        "FETCH_ALLOWED_ORIGINS": photographs,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        import app
 
-    return app.app
+        yield app.app
 
 
 class Api:

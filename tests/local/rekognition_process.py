@@ -60,6 +60,13 @@ def ready_url(process: subprocess.Popen[str]) -> str:
 @contextlib.contextmanager
 def running_server(*options: str, **variables: str) -> Iterator[str]:
     """The address of a server with all models, which is stopped at the end."""
+    with running_process(*options, **variables) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def running_process(*options: str, **variables: str) -> Iterator[tuple[str, int]]:
+    """As `running_server`, and the process's id."""
     weights.set_up(MODELS, print)
     process = start_server("--port", "0", *options, **variables)
     try:
@@ -67,7 +74,7 @@ def running_server(*options: str, **variables: str) -> Iterator[str]:
         assert process.stderr is not None
         # Its log is read all the time, or the pipe would fill and the server would wait.
         threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         try:
