@@ -11,24 +11,9 @@ from dataclasses import dataclass
 from chalicelib.bounded_http import Answer, get
 from chalicelib.deadline import Deadline
 from chalicelib.errors import FetchError, TooManyRedirects
-from chalicelib.image_urls import ImageUrl, parse_image_url, parse_origin
+from chalicelib.fetch_limits import FetchLimits
+from chalicelib.image_urls import ImageUrl, parse_image_url
 from chalicelib.public_addresses import connect
-
-
-@dataclass(frozen=True)
-class FetchLimits:
-    """How far a fetch may go.
-
-    `allowed_origins` are exact origins, as `parse_allowed_origins` gives them, that may be fetched
-    although they are not public, and at their own port. `max_bytes` is of the body, after decoding
-    any content-encoding. `deadline_seconds` is for the whole: names, connections, redirects, body.
-    """
-
-    allowed_origins: frozenset[str] = frozenset()
-    max_bytes: int = 25 * 1024 * 1024
-    deadline_seconds: float = 20.0
-    max_redirects: int = 3
-    ports: frozenset[int] = frozenset({80, 443})
 
 
 @dataclass(frozen=True)
@@ -66,14 +51,6 @@ def fetch(url: str, limits: FetchLimits) -> FetchedImage:
         f"The URL redirects more than {limits.max_redirects} times. Send the address of the image "
         "itself."
     )
-
-
-def parse_allowed_origins(text: str) -> frozenset[str]:
-    """The origins in a list such as `http://10.0.0.5:8900, https://images.example`.
-
-    Raises ValueError for an entry that is not exactly an http or https origin.
-    """
-    return frozenset(parse_origin(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
 def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> Answer:

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from chalicelib.batches import Batches
 from chalicelib.catalog import Catalog
 from chalicelib.catalog_pages import CatalogPages
-from chalicelib.circuit import Circuit
 from chalicelib.claims import Claims
 from chalicelib.clients import client
-from chalicelib.delivery import ResultDelivery
 from chalicelib.idempotency import IdempotentRequests
 from chalicelib.label_counts import LabelCounts
 from chalicelib.messages import Queue
@@ -24,18 +22,16 @@ from chalicelib.redelivery import Redelivery
 from chalicelib.rekognition import Rekognition
 from chalicelib.removal import ImageRemoval
 from chalicelib.results import Results
-from chalicelib.retries import RetrySchedule
 from chalicelib.settings import Settings
 from chalicelib.storage import ImageStore
 from chalicelib.table import Table
-from chalicelib.third_party import ThirdParty
 from chalicelib.tokens import Tokens
 from chalicelib.uploads import Uploads
 from chalicelib.usage import Usage
 from chalicelib.waiting_pictures import WaitingPictures
-from chalicelib.webhook_signing import WebhookSecrets
 
 if TYPE_CHECKING:
+    from chalicelib.delivery import ResultDelivery
     from chalicelib.intake import ImageIntake
 
 # So many results that cannot be delivered one after the other are the third party's fault.
@@ -139,8 +135,15 @@ class Services:
         return Usage(self._table)
 
     @cached_property
-    def delivery(self) -> ResultDelivery:
+    def delivery(self) -> "ResultDelivery":
         """Results to the third party."""
+        # Only one of the functions needs HTTP of its own.
+        from chalicelib.circuit import Circuit
+        from chalicelib.delivery import ResultDelivery
+        from chalicelib.retries import RetrySchedule
+        from chalicelib.third_party import ThirdParty
+        from chalicelib.webhook_signing import WebhookSecrets
+
         third_party = ThirdParty(
             self._settings.third_party_url,
             WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from chalicelib.fetch import FetchLimits, parse_allowed_origins
+from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
 from chalicelib.model import Feature
 from chalicelib.retries import LONGEST_PAUSE_SECONDS
 

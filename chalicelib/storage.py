@@ -1,12 +1,14 @@
 """The images in S3."""
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.images import PreparedImage
 from chalicelib.model import is_image_id
+
+if TYPE_CHECKING:
+    from chalicelib.images import PreparedImage
 
 KEY_PREFIX = "images/"
 ADDRESS_SECONDS = 300
@@ -32,7 +34,7 @@ class ImageStore:
         self._client = client
         self.bucket_name = bucket_name
 
-    def put(self, image_id: str, image: PreparedImage) -> bool:
+    def put(self, image_id: str, image: "PreparedImage") -> bool:
         """Store an image unless it is there already; tell whether it was written now.
 
         A second write would make S3 tell of a second arrival, so it is left to S3 to refuse it.

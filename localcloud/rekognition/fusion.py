@@ -1,6 +1,6 @@
 """Turns the scores of the two networks into labels. No network runs here, so each rule is tested.
 
-The rules, and what they are for (figures: docs/local-rekognition.md):
+The rules, and what they are for (figures: docs/quality.md):
 
 1. A label's probability is the sum over the classes below it: ten unsure breeds are a sure Dog.
 2. A box alone is no proof. The detector knows 80 classes and puts one on whatever it is shown;

@@ -12,7 +12,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from chalicelib.errors import FetchError, UrlHasCredentials
-from chalicelib.fetch import FetchLimits, parse_allowed_origins
+from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
 from chalicelib.image_urls import ImageUrl, parse_image_url
 
 

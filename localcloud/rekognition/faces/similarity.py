@@ -8,7 +8,7 @@ from localcloud.rekognition.faces.descriptor import Descriptor
 
 # The network's maker takes a distance of 0.6 for the border between one person and two. Here the
 # border is stricter: 0.5 is a similarity of 80, which Rekognition's users take for one person by
-# default. Distances seen (docs/local-rekognition.md): photographs of one man 0.37 to 0.44, faces
+# default. Distances seen (docs/local-rekognition.md): photographs of one man 0.44 at most, faces
 # of different people 0.54 and more.
 _EVEN = 0.55
 _STEEPNESS = 28.0

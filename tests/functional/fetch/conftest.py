@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from chalicelib.errors import FetchError
-from chalicelib.fetch import FetchLimits, fetch
+from chalicelib.fetch import fetch
+from chalicelib.fetch_limits import FetchLimits
 
 from .internet import Internet
 

@@ -3,7 +3,8 @@
 import pytest
 
 from chalicelib.errors import AddressNotPublic, InvalidUrl
-from chalicelib.fetch import FetchLimits, fetch, parse_allowed_origins
+from chalicelib.fetch import fetch
+from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
 
 from .conftest import Attack
 from .internet import PUBLIC, PUBLIC_IPV6, SECRET, Internet

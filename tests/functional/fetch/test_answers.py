@@ -19,7 +19,8 @@ from chalicelib.errors import (
     ImageServerUnreachable,
     ResponseHeadersTooLarge,
 )
-from chalicelib.fetch import FetchLimits, fetch
+from chalicelib.fetch import fetch
+from chalicelib.fetch_limits import FetchLimits
 
 from .conftest import Attack
 from .internet import PUBLIC, Internet

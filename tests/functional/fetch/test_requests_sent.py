@@ -9,7 +9,8 @@ import trustme
 
 from chalicelib import bounded_http
 from chalicelib.errors import ImageServerError
-from chalicelib.fetch import FetchLimits, fetch
+from chalicelib.fetch import fetch
+from chalicelib.fetch_limits import FetchLimits
 
 from .conftest import Attack
 from .internet import Internet

@@ -10,7 +10,8 @@ from chalicelib.errors import (
     UrlPortNotAllowed,
     UrlSchemeNotAllowed,
 )
-from chalicelib.fetch import FetchLimits, fetch, parse_allowed_origins
+from chalicelib.fetch import fetch
+from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
 
 from .conftest import Attack
 from .internet import Internet
