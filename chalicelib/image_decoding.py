@@ -27,6 +27,7 @@ _DECODERS = {
     "GIF": ("PIL.GifImagePlugin", ("GIF",)),
     "WEBP": ("PIL.WebPImagePlugin", ("WEBP",)),
     "AVIF": ("PIL.AvifImagePlugin", ("AVIF",)),
+    "HEIC": ("pillow_heif.HeifImagePlugin", ("HEIF",)),
     "TIFF": ("PIL.TiffImagePlugin", ("TIFF",)),
     "BMP": ("PIL.BmpImagePlugin", ("BMP",)),
 }

@@ -29,7 +29,7 @@ class PreparedImage:
     """What is stored and recognized, and what it was made from.
 
     `content_type` is image/jpeg or image/png; `width` and `height` are in pixels, of the upright
-    image. `original_kind` is JPEG, PNG, GIF, WEBP, AVIF, TIFF or BMP.
+    image. `original_kind` is JPEG, PNG, GIF, WEBP, AVIF, HEIC, TIFF or BMP.
     """
 
     content: bytes

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pillow_heif.HeifImagePlugin  # noqa: F401 - makes Pillow write HEIC
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, ImageStat
 
-from chalicelib import images, kept_as_is
+from chalicelib import image_kinds, images, kept_as_is
 from chalicelib.errors import (
     ImageContentError,
     ImageDamaged,
@@ -107,6 +108,7 @@ KINDS: dict[str, tuple[Callable[[Image.Image], bytes], float]] = {
     "WebP": (lambda image: written(image, "WEBP", quality=95), 4),
     "WebP lossless": (lambda image: written(image, "WEBP", lossless=True), 3),
     "AVIF": (lambda image: written(image, "AVIF", quality=95), 4),
+    "HEIC": (lambda image: written(image, "HEIF", quality=95), 4),
     "TIFF": (lambda image: written(image, "TIFF"), 3),
     "TIFF LZW": (lambda image: written(image, "TIFF", compression="tiff_lzw"), 3),
     "TIFF JPEG": (lambda image: written(image, "TIFF", compression="jpeg"), 6),
@@ -147,7 +149,7 @@ def test_what_rekognition_takes_is_kept_byte_for_byte(name: str) -> None:
 
 
 @pytest.mark.parametrize("orientation", TO_LIE_AS)
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_a_picture_on_its_side_is_put_upright(kind: str, orientation: int) -> None:
     upright, turn = with_marked_corners(), TO_LIE_AS[orientation]
     lying = upright if turn is None else upright.transpose(turn)
@@ -155,13 +157,13 @@ def test_a_picture_on_its_side_is_put_upright(kind: str, orientation: int) -> No
     exif[ORIENTATION] = orientation
     options = {"lossless": True} if kind == "WEBP" else {"quality": 95}
 
-    stored = seen(prepare(written(lying, kind, exif=exif, **options)))
+    stored = seen(prepare(written(lying, kind, exif=exif.tobytes(), **options)))
 
     assert difference(stored, upright) < 5
     assert stored.getexif().get(ORIENTATION, 1) == 1
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_location_is_not_kept(kind: str) -> None:
     content = written(CAT, kind, exif=with_location().tobytes())
 
@@ -248,7 +250,7 @@ def test_the_color_profile_is_kept_when_redrawn() -> None:
     assert stored.info["icc_profile"] == profile
 
 
-@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "AVIF", "TIFF", "HEIF"])
 def test_an_animation_gives_its_first_frame(kind: str) -> None:
     frames = [CAT.rotate(180), CAT.rotate(90)]
     content = written(CAT, kind, save_all=True, append_images=frames)
@@ -259,7 +261,7 @@ def test_an_animation_gives_its_first_frame(kind: str) -> None:
     assert getattr(Image.open(io.BytesIO(prepared.content)), "n_frames", 1) == 1
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF", "TIFF", "HEIF"])
 def test_transparency_is_put_on_white(kind: str) -> None:
     image = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((50, 50, 150, 150), fill=(200, 30, 30, 255))
@@ -378,14 +380,28 @@ def test_an_image_that_is_another_file_too_is_refused(content: bytes, hidden: st
         (b"II+\0\x08\0\0\0", "BigTIFF"),
         (b"\0\0\1\0\1\0", "icon"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0", "video"),
-        (b"\0\0\0\x18ftyphevc\0\0\0\0", "HEIC"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
         (b"\x1a\x45\xdf\xa3", "video"),
     ],
 )
 def test_kinds_that_are_not_taken_are_named(content: bytes, kind: str) -> None:
     with pytest.raises(ImageKindNotSupported, match=kind):
+        prepare(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0\0\0\x18ftyphevc\0\0\0\0",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic",
+        KINDS["HEIC"][0](CAT),
+    ],
+)
+def test_heic_is_named_and_not_taken_where_its_decoder_was_not_added(
+    content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_kinds, "find_spec", lambda _package: None)
+    with pytest.raises(ImageKindNotSupported, match="HEIC"):
         prepare(content)
 
 
