@@ -12,12 +12,14 @@ from chalicelib.errors import InvalidRequest
 from chalicelib.image_urls import LONGEST_URL
 from chalicelib.model import Feature
 
-# The kind of a picture shows from its bytes; the header only has to say that it is no JSON.
+# Under these API Gateway hands a body on byte for byte.
 PICTURE_CONTENT_TYPES = (
     "image/jpeg",
     "image/png",
     "image/webp",
     "image/avif",
+    "image/heic",
+    "image/heif",
     "image/gif",
     "image/tiff",
     "image/bmp",
@@ -80,8 +82,12 @@ def month(parameters: Mapping[str, str] | None, now: datetime) -> str:
 
 
 def is_picture(headers: Mapping[str, str]) -> bool:
-    """Whether a request's body is a picture, by its Content-Type; else it should be JSON."""
-    return headers.get("content-type", "").split(";")[0].strip().lower() in PICTURE_CONTENT_TYPES
+    """Whether a request's body is meant for a picture; else it should be JSON.
+
+    Which kind it is shows from its bytes: the header only has to say that it is no JSON.
+    """
+    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    return content_type.startswith("image/") or content_type in PICTURE_CONTENT_TYPES
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pillow_heif.HeifImagePlugin  # noqa: F401 - makes Pillow write HEIC
 import pytest
 from PIL import Image
 
@@ -129,6 +130,23 @@ def test_the_cat_stays_a_cat_and_is_put_upright(stage: StageProcess, orientation
     result = send(stage, saved(lying, "JPEG", quality=92, exif=exif))
     assert result.cat >= 70
     assert (result.width, result.height) == CAT.size
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "named"),
+    [
+        ("image/heic", lambda: saved(CAT, "HEIF"), "HEIC"),
+        ("image/svg+xml", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+    ],
+)
+def test_what_is_not_taken_is_named(
+    stage: StageProcess, content_type: str, content: Callable[[], bytes], named: str
+) -> None:
+    headers = {"Content-Type": content_type}
+    response = stage.request("POST", "/images", data=content(), headers=headers)
+    assert 400 <= response.status_code < 500
+    assert response.json()["Code"] == "ImageKindNotSupported"
+    assert named in response.json()["Message"]
 
 
 def test_the_readme_tells_what_was_found(seen: dict[str, Seen]) -> None:
