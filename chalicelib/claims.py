@@ -89,6 +89,9 @@ class Claims:
         """
         row: Row | None = claim.row
         while row is not None and row.claimed_until == claim.token:
+            if row.labels and _tell_labels(outcomes):
+                row = self._without_labels(row)
+                continue
             after = _after(row, outcomes, findings, now)
             unchanged = (UNCHANGED, {":revision": row.revision})
             put = self._table.put_in_transaction(row_values(after), *unchanged)
@@ -99,13 +102,32 @@ class Claims:
             row = self._catalog.row(row.image.id)
         return None
 
+    def _without_labels(self, row: Row) -> Row | None:
+        """The row without the labels that an older model found; None where the image is gone.
+
+        Beforehand, because both sets of labels would be too many parts of one transaction.
+        """
+        found = self._catalog.snapshot(row.image.id)
+        after = replace(row, labels=(), revision=row.revision + 1)
+        parts = [
+            self._table.put_in_transaction(
+                row_values(after), UNCHANGED, {":revision": row.revision}
+            ),
+            *(
+                self._table.delete_in_transaction(keys.partition_key(row.image.id), sort_key)
+                for sort_key in found.sort_keys
+                if sort_key.startswith(keys.LABEL_PREFIX)
+            ),
+            *(count_change(self._table, name, row.image.id, -1) for name in found.labels),
+        ]
+        return after if self._table.transact(parts) else self._catalog.row(row.image.id)
+
     def _findings(
         self, image: Image, outcomes: Iterable[Outcome], findings: Findings
     ) -> Iterable[Values]:
-        recognized = [outcome.feature for outcome in outcomes if outcome.failure is None]
-        for feature in recognized:
+        for feature in _recognized(outcomes):
             yield self._table.put_in_transaction(feature_values(image.id, feature, findings))
-        if Feature.LABELS in recognized:
+        if _tell_labels(outcomes):
             names = [label.name for label in findings.labels]
             for name in names:
                 yield count_change(self._table, name, image.id, 1)
@@ -113,6 +135,14 @@ class Claims:
             room = _MOST_PARTS - 1 - 2 * len(Feature) - len(names)
             for values in label_values(image, findings.labels, room):
                 yield self._table.put_in_transaction(values)
+
+
+def _recognized(outcomes: Iterable[Outcome]) -> list[Feature]:
+    return [outcome.feature for outcome in outcomes if outcome.failure is None]
+
+
+def _tell_labels(outcomes: Iterable[Outcome]) -> bool:
+    return Feature.LABELS in _recognized(outcomes)
 
 
 def _after(row: Row, outcomes: Iterable[Outcome], findings: Findings, now: datetime) -> Row:

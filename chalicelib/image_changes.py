@@ -1,8 +1,9 @@
 """What happens to an image, as functions from the image before to the image after."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from chalicelib.model import (
     Delivery,
@@ -48,16 +49,22 @@ def arrived_again(known: Image, arrival: Image) -> Image:
     )
 
 
-def asked_for(image: Image, features: Iterable[Feature], now: datetime) -> Image:
+def asked_for(
+    image: Image,
+    features: Iterable[Feature],
+    now: datetime,
+    latest_versions: Mapping[Feature, str] = MappingProxyType({}),
+) -> Image:
     """Somebody asks for features: those that are new, or failed before, become PENDING.
 
+    So do those that another version of the model recognized than the latest, where that is given.
     Where that opens a further round, its result begins a delivery of its own.
     """
     known = {state.name: state for state in image.features}
     added = {
         feature: FeatureState(feature, Status.PENDING, requested_at=now)
         for feature in features
-        if feature not in known or known[feature].status is Status.FAILED
+        if feature not in known or _may_be_asked_again(known[feature], latest_versions)
     }
     if not added:
         return image
@@ -109,6 +116,12 @@ def to_be_sent_again(image: Image, now: datetime) -> Image:
     """Somebody asks for the result to be sent again."""
     begun = Delivery(DeliveryStatus.PENDING, tries=0, number=_next_number(image), requested_at=now)
     return replace(image, deliveries=_begun(image, begun))
+
+
+def _may_be_asked_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:
+    if state.status is Status.RECOGNIZED:
+        return latest_versions.get(state.name, state.model_version) != state.model_version
+    return state.status is Status.FAILED
 
 
 def _ended(state: FeatureState, outcome: Outcome, now: datetime) -> FeatureState:

@@ -8,6 +8,7 @@ from chalicelib.catalog import Catalog
 from chalicelib.claims import Claim, Claims
 from chalicelib.image_changes import Outcome
 from chalicelib.model import Failure, Status
+from chalicelib.model_versions import ModelVersions
 from chalicelib.observability import about_image, count, timed
 from chalicelib.rekognition import (
     ImageRefused,
@@ -42,6 +43,7 @@ class ImageRecognition:
         catalog: Catalog,
         claims: Claims,
         results: Results,
+        model_versions: ModelVersions,
         lease: timedelta = LEASE,
     ) -> None:
         self._store = store
@@ -49,6 +51,7 @@ class ImageRecognition:
         self._catalog = catalog
         self._claims = claims
         self._results = results
+        self._model_versions = model_versions
         self._lease = lease
 
     def recognize(self, image_id: str, *, last_try: bool) -> None:
@@ -110,6 +113,7 @@ class ImageRecognition:
         if row is None:
             logger.info("Removed while it was recognized: the result is dropped")
             return
+        self._model_versions.note(outcomes)
         for outcome in outcomes:
             if outcome.failure:
                 logger.warning(

@@ -11,25 +11,38 @@ from chalicelib.errors import ImageNotFound
 from chalicelib.events import recognition_request
 from chalicelib.image_changes import asked_for
 from chalicelib.model import Feature
+from chalicelib.model_versions import ModelVersions
 from chalicelib.usage import Usage
 
 
 class RecognitionRequests:
     """Puts images into the queue from which they are recognized, without S3 having to tell."""
 
-    def __init__(self, catalog: Catalog, usage: Usage, client: Any, queue_url: str) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        usage: Usage,
+        model_versions: ModelVersions,
+        client: Any,
+        queue_url: str,
+    ) -> None:
         self._catalog = catalog
         self._usage = usage
+        self._model_versions = model_versions
         self._client = client
         self._queue_url = queue_url
 
     def begin(self, image_id: str, features: Sequence[Feature]) -> bool:
         """Ask for features of a known image; whether any of them is pending now.
 
-        What is known is not asked again; what failed is. Raises ImageNotFound.
+        What is known is not asked again, unless an older version of the model told it; what
+        failed is. Raises ImageNotFound.
         """
         now = datetime.now(UTC)
-        image = self._catalog.revise(image_id, partial(asked_for, features=features, now=now))
+        latest = self._model_versions.latest()
+        image = self._catalog.revise(
+            image_id, partial(asked_for, features=features, now=now, latest_versions=latest)
+        )
         if image is None:
             raise ImageNotFound(
                 f"There is no image {image_id!r}. GET /images lists the images there are."

@@ -15,6 +15,7 @@ from chalicelib.clients import client
 from chalicelib.idempotency import IdempotentRequests
 from chalicelib.label_counts import LabelCounts
 from chalicelib.messages import Queue
+from chalicelib.model_versions import ModelVersions
 from chalicelib.recognition import ImageRecognition
 from chalicelib.recognition_requests import RecognitionRequests
 from chalicelib.reconciliation import Reconciliation
@@ -108,13 +109,19 @@ class Services:
         )
         claims = Claims(self._table, self.catalog, self._settings.default_features)
         results = Results(client("sns"), self._settings.results_topic_arn)
-        return ImageRecognition(self.store, rekognition, self.catalog, claims, results)
+        return ImageRecognition(
+            self.store, rekognition, self.catalog, claims, results, self._model_versions
+        )
 
     @cached_property
     def recognition_requests(self) -> RecognitionRequests:
         """More features of an image, because somebody asked."""
         return RecognitionRequests(
-            self.catalog, self.usage, client("sqs"), self._settings.recognition_queue_url
+            self.catalog,
+            self.usage,
+            self._model_versions,
+            client("sqs"),
+            self._settings.recognition_queue_url,
         )
 
     @cached_property
@@ -196,6 +203,10 @@ class Services:
             self._settings.integration_max_receives,
             self._settings.integration_dead_letters_url,
         )
+
+    @cached_property
+    def _model_versions(self) -> ModelVersions:
+        return ModelVersions(self._table)
 
     @cached_property
     def _table(self) -> Table:

@@ -12,6 +12,7 @@ from botocore.stub import Stubber
 from chalice.test import Client, HTTPResponse
 
 from chalicelib.clients import client as aws_client
+from chalicelib.model import Feature
 from chalicelib.tokens import Tokens, hash_of
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
@@ -153,7 +154,13 @@ def api(client: Client, aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def aws(app: Any) -> Iterator[dict[str, Stubber]]:
-    """A Stubber for each service; every call must have been announced, and must have come."""
+    """A Stubber for each service; every call must have been announced, and must have come.
+
+    Rekognition's model versions are known already, as to a function that runs for a while.
+    """
+    import app as app_module
+
+    app_module.services._model_versions._noted = {Feature.LABELS: "3.0"}
     stubbers = {
         service: Stubber(aws_client(service))
         for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm")

@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 
 from chalicelib import clients, events
+from chalicelib.catalog import Catalog
 from chalicelib.claims import Claims
 from chalicelib.model import DeliveryStatus, Feature, Status
 from chalicelib.recognition import ImageRecognition, RecognizedElsewhere
@@ -30,6 +31,7 @@ from chalicelib.results import Results
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 from chalicelib.storage import ImageStore
+from chalicelib.table import Table
 from infra import webhook_secrets
 from tests.local.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
 from tests.local.stage_process import wait_for
@@ -45,6 +47,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "DetectText": {"TextDetections": [], "TextModelVersion": "3.0"},
 }
+# A newer model sees something else in every picture.
+NEWER_ANSWERS = ANSWERS | {
+    "DetectLabels": {
+        "Labels": [
+            {"Name": "Cat", "Confidence": 99.5, "Parents": [{"Name": "Pet"}]},
+            {"Name": "Armchair", "Confidence": 91.0},
+        ],
+        "LabelModelVersion": "3.1",
+    }
+}
+NEWER_KEYS = {"LABEL#cat", "LABEL#pet", "LABEL#armchair"}
 LABEL_KEYS = {"LABEL#cat", "LABEL#animal", "LABEL#sofa", "LABEL#couch"}
 ALL_KEYS = {"IMAGE", "FEATURE#LABELS", "FEATURE#TEXT"} | LABEL_KEYS
 SECONDS = 20
@@ -90,6 +103,7 @@ class Counting(ThreadingHTTPServer):
         self.rekognition_calls: Counter[tuple[str, str]] = Counter()
         self.webhooks: Counter[str] = Counter()
         self.is_throttling = False
+        self.answers = ANSWERS
         self.holds: Callable[[str], bool] = lambda _: True
         self.meanwhile: Callable[[], None] = lambda: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -114,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.server.is_throttling:
                 self._answer(400, {"__type": "ThrottlingException", "message": "Slow down."})
             elif is_there:
-                self._answer(200, ANSWERS[operation])
+                self._answer(200, self.server.answers[operation])
             else:
                 self._answer(400, {"__type": "InvalidS3ObjectException", "message": "Not there."})
         else:
@@ -177,6 +191,7 @@ class World:
             services.catalog,
             Claims(table, services.catalog, (Feature.LABELS,)),
             Results(clients.client("sns"), self.settings.results_topic_arn),
+            services._model_versions,
             # Nobody waits 75 s here for the lease of a process that was cut off.
             lease=timedelta(milliseconds=1),
         )
@@ -220,6 +235,29 @@ class World:
         else:
             result = events.parse_result_event(body)
             self.services.delivery.deliver(result, receive_count=1, last_try=False)
+
+    def recognize_more(self, image_id: str) -> None:
+        """As a client that tries again, and waits until nothing is pending."""
+        is_begun = False
+        while not is_begun:
+            try:
+                self.services.recognition_requests.begin(image_id, FEATURES)
+                is_begun = True
+            except CutOff:
+                self.start_anew()
+        while self._is_pending(image_id):
+            self.work_off(self.settings.recognition_queue_url, 1)
+        for queue_url in (
+            self.settings.recognition_queue_url,
+            self.settings.integration_queue_url,
+        ):
+            self.sqs.purge_queue(QueueUrl=queue_url)  # of what was sent twice
+
+    def _is_pending(self, image_id: str) -> bool:
+        # With a client of its own, which is neither counted nor cut off.
+        client = self.emulator.client("dynamodb")
+        row = Catalog(Table(client, self.settings.catalog_table_name)).row(image_id)
+        return row is not None and bool(row.image.pending)
 
     def remove(self, image_id: str) -> None:
         """As S3 does, whose event comes again."""
@@ -265,6 +303,7 @@ def world(
     server.holds = ImageStore(emulator.client("s3"), world.settings.images_bucket_name).holds
     server.meanwhile = lambda: None
     server.is_throttling = False
+    server.answers = ANSWERS
     yield world
     clients.client.cache_clear()
 
@@ -303,12 +342,20 @@ def test_cut_off_at_any_call_everything_comes_out_right(
         if max(calls_made) == 2:
             asked_twice.append(where)
     # Only a process that ends between Rekognition's answer and its write pays again.
-    assert all("rekognition" in where or "TransactWriteItems" in where for where in asked_twice)
+    assert all(map(is_between_answer_and_write, asked_twice))
     with capsys.disabled():
         print(  # noqa: T201 - the count is what the test is run for
             f"\ncut points tried: {tried}, recovered: {tried}; Rekognition asked again in "
             f"{len(asked_twice)}: {', '.join(asked_twice)}"
         )
+
+
+def is_between_answer_and_write(where: str) -> bool:
+    """Whether a process that was cut off there may have to pay again.
+
+    The Query is of the labels that an older model found, which go first.
+    """
+    return any(call in where for call in ("rekognition", "dynamodb.Query", "TransactWriteItems"))
 
 
 def assert_recognized_and_delivered(world: World, image_id: str, where: str) -> None:
@@ -321,6 +368,54 @@ def assert_recognized_and_delivered(world: World, image_id: str, where: str) -> 
     assert [each.status for each in image.deliveries] == [DeliveryStatus.DELIVERED], where
     sent = [webhook_id for webhook_id in world.server.webhooks if image_id in webhook_id]
     assert len(sent) == 1, where
+
+
+def test_cut_off_at_any_call_a_newer_model_is_asked_once_and_takes_the_place_of_the_older(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def recognized_by_the_older() -> str:
+        world.server.answers = ANSWERS
+        image_id = world.from_arrival_to_delivery(new_picture())
+        assert not world.services.recognition_requests.begin(image_id, FEATURES)
+        world.server.answers = NEWER_ANSWERS
+        world.from_arrival_to_delivery(new_picture())  # the first that the newer one answers
+        return image_id
+
+    image_id = recognized_by_the_older()
+    world.cut.arm(None, "before-send")
+    world.recognize_more(image_id)
+    calls = world.cut.calls
+    tried = 0
+    for at, phase in itertools.product(range(1, calls + 1), ("before-send", "response-received")):
+        image_id = recognized_by_the_older()
+        before = {name: world.counted(name) for name in ("Cat", "Sofa", "Armchair")}
+        world.start_anew()
+        world.cut.arm(at, phase)
+        world.recognize_more(image_id)
+        tried += 1
+        where = f"{phase} {world.cut.name}"
+        assert world.cut.name, f"the cut at call {at} was never reached"
+        keys = {"IMAGE", "FEATURE#LABELS", "FEATURE#TEXT"} | NEWER_KEYS
+        assert set(world.rows(image_id)) == keys, where
+        image = world.services.catalog.find(image_id)
+        assert image is not None
+        assert [label.name for label in image.findings.labels] == ["Cat", "Armchair"], where
+        versions = {state.name: state.model_version for state in image.features}
+        assert versions == {Feature.LABELS: "3.1", Feature.TEXT: "3.0"}, where
+        after = {name: world.counted(name) for name in before}
+        assert after == before | {
+            "Sofa": before["Sofa"] - 1,
+            "Armchair": before["Armchair"] + 1,
+        }, where
+        assert world.server.rekognition_calls["DetectText", image_id] == 1, where
+        # By the older model once; by the newer again only where its answer was not written.
+        asked = world.server.rekognition_calls["DetectLabels", image_id]
+        assert asked == 2 or (asked == 3 and is_between_answer_and_write(world.cut.name)), where
+        assert not world.services.recognition_requests.begin(image_id, FEATURES), where
+    with capsys.disabled():
+        print(  # noqa: T201 - the count is what the test is run for
+            f"\ncut points of a recognition by a newer model tried: {tried}, recovered: {tried}"
+        )
 
 
 def test_cut_off_at_any_call_of_a_removal_nothing_is_left(

@@ -118,6 +118,16 @@ class FakeRekognition:
 
 
 @dataclass
+class FakeModelVersions:
+    """Remembers what answered."""
+
+    noted: dict[Feature, str | None] = field(default_factory=dict)
+
+    def note(self, outcomes: Sequence[Outcome]) -> None:
+        self.noted |= {outcome.feature: outcome.model_version for outcome in outcomes}
+
+
+@dataclass
 class FakeResults:
     """Remembers what was told; fails as often as it is asked to."""
 

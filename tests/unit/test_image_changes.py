@@ -24,6 +24,20 @@ def test_what_is_known_is_not_asked_again() -> None:
     assert asked_for(RECOGNIZED, [Feature.LABELS], LATER) == RECOGNIZED
 
 
+def test_what_another_version_of_the_model_recognized_than_the_latest_is_asked_again() -> None:
+    latest = {Feature.LABELS: "3.1", Feature.TEXT: "7.0"}
+    again = asked_for(RECOGNIZED, [Feature.LABELS], LATER, latest)
+    assert again.pending == (Feature.LABELS,)
+    assert again.result_delivery == 2
+    image = came_out(again, [Outcome(Feature.LABELS, "3.1")], LATER)
+    assert asked_for(image, [Feature.LABELS], LATER, latest) == image
+
+
+def test_a_feature_that_is_not_asked_for_stays_although_there_is_a_newer_model() -> None:
+    image = asked_for(RECOGNIZED, [Feature.TEXT], LATER, {Feature.LABELS: "3.1"})
+    assert image.pending == (Feature.TEXT,)
+
+
 def test_a_further_feature_is_pending_and_begins_another_delivery() -> None:
     image = asked_for(RECOGNIZED, [Feature.TEXT, Feature.LABELS], LATER)
     assert image.pending == (Feature.TEXT,)

@@ -6,7 +6,14 @@ import pytest
 from chalicelib.model import Failure, Feature, Findings, Image, Status, Text
 from chalicelib.recognition import LEASE, ImageRecognition, RecognizedElsewhere
 from chalicelib.rekognition import ImageRefused, ObjectUnreadable, Question, Told
-from tests.unit.fakes import FakeCatalog, FakeClaims, FakeRekognition, FakeResults, FakeStore
+from tests.unit.fakes import (
+    FakeCatalog,
+    FakeClaims,
+    FakeModelVersions,
+    FakeRekognition,
+    FakeResults,
+    FakeStore,
+)
 from tests.unit.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
 
 LABELS = Told(Findings(labels=(CAT,)), "3.0")
@@ -24,6 +31,7 @@ class World:
         usual: dict[str, Told | Exception] = {"DetectLabels": LABELS, "DetectText": TEXT}
         self.rekognition = FakeRekognition(usual | answers)
         self.results = FakeResults()
+        self.model_versions = FakeModelVersions()
 
     def recognize(self, *, last_try: bool = False) -> None:
         self.claims = FakeClaims(self.catalog)
@@ -33,6 +41,7 @@ class World:
             self.catalog,  # type: ignore[arg-type]
             self.claims,  # type: ignore[arg-type]
             self.results,  # type: ignore[arg-type]
+            self.model_versions,  # type: ignore[arg-type]
         ).recognize(IMAGE_ID, last_try=last_try)
 
     @property
@@ -56,6 +65,7 @@ def test_a_stored_image_is_recognized_and_told() -> None:
     assert world.image.features[0].model_version == "3.0"
     assert [label.name for image in world.results.told for label in image.labels] == ["Cat"]
     assert world.results.deliveries == [1]
+    assert world.model_versions.noted == {Feature.LABELS: "3.0"}
 
 
 def test_an_image_that_nobody_registered_is_recognized_too() -> None:
