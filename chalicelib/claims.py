@@ -4,7 +4,7 @@ A claim lasts until its lease ends, so that two invocations never ask Rekognitio
 at the same time, and one that was cut off is followed by another.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -33,9 +33,17 @@ class Claim:
 
 
 class Claims:
-    """The recognition's side of the catalog."""
+    """The recognition's side of the catalog.
 
-    def __init__(self, table: Table, catalog: Catalog, first_features: Sequence[Feature]) -> None:
+    `first_features` tells what to recognize of an image, by its id, that nobody registered yet.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        catalog: Catalog,
+        first_features: Callable[[str], Sequence[Feature]],
+    ) -> None:
         self._table = table
         self._catalog = catalog
         self._first_features = first_features
@@ -43,8 +51,8 @@ class Claims:
     def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
         """Take the right to recognize what is pending of an image, unless it is taken.
 
-        An image that nobody registered (put straight into the bucket) starts to exist here, with
-        the stage's own features.
+        An image that nobody registered (S3 was quicker, or somebody put it straight into the
+        bucket) starts to exist here.
         """
         token = keys.timestamp(now + lease)
         held, values = self._table.update(
@@ -58,7 +66,8 @@ class Claims:
         if values is not None:
             row = row_of(values)
             return Claim(replace(row, claimed_until=token), token) if held else Claim(row, None)
-        image = asked_for(Image(image_id, Status.PENDING, now), self._first_features, now)
+        features = self._first_features(image_id)
+        image = asked_for(Image(image_id, Status.PENDING, now), features, now)
         row = Row(image, revision=1, claimed_until=token)
         if self._table.put(row_values(row), NEW):
             return Claim(row, token)

@@ -120,7 +120,8 @@ def to_be_sent_again(image: Image, now: datetime) -> Image:
 
 def _may_be_asked_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:
     if state.status is Status.RECOGNIZED:
-        return latest_versions.get(state.name, state.model_version) != state.model_version
+        versions = {state.model_version, latest_versions.get(state.name)}
+        return None not in versions and len(versions) == 2
     return state.status is Status.FAILED
 
 

@@ -69,7 +69,7 @@ class ImageIntake:
         features: Sequence[Feature],
         source: str | None,
     ) -> Accepted:
-        is_new = self._store.put(image_id, prepared)
+        is_new = self._store.put(image_id, prepared, features)
         if is_new:
             count("ImagesStored")
             count_bytes("BytesStored", len(prepared.content))
@@ -88,8 +88,8 @@ class ImageIntake:
             ),
         )
         registered = self._catalog.register(asked_for(image, features, now))
-        # Of a new object S3 tells by itself; but whoever heard it before this image was registered
-        # has not seen what was asked.
+        # Of a new object S3 tells by itself; but where another request has registered the image at
+        # this moment, other features may have been recognized already.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
         if not is_new:

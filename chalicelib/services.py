@@ -107,7 +107,11 @@ class Services:
             self._settings.max_labels,
             self._settings.min_confidence,
         )
-        claims = Claims(self._table, self.catalog, self._settings.default_features)
+        claims = Claims(
+            self._table,
+            self.catalog,
+            lambda image_id: self.store.features_of(image_id) or self._settings.default_features,
+        )
         results = Results(client("sns"), self._settings.results_topic_arn)
         return ImageRecognition(
             self.store, rekognition, self.catalog, claims, results, self._model_versions

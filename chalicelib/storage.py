@@ -1,11 +1,12 @@
 """The images in S3."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.model import is_image_id
+from chalicelib.model import Feature, is_image_id
 
 if TYPE_CHECKING:
     from chalicelib.images import PreparedImage
@@ -34,8 +35,11 @@ class ImageStore:
         self._client = client
         self.bucket_name = bucket_name
 
-    def put(self, image_id: str, image: "PreparedImage") -> bool:
+    def put(self, image_id: str, image: "PreparedImage", features: Sequence[Feature]) -> bool:
         """Store an image unless it is there already; tell whether it was written now.
+
+        The features that are asked for are noted on the object, for a recognition that hears of it
+        before the catalog does.
 
         A second write would make S3 tell of a second arrival, so it is left to S3 to refuse it.
         """
@@ -47,7 +51,7 @@ class ImageStore:
                 ContentType=image.content_type,
                 IfNoneMatch="*",
                 ChecksumAlgorithm="SHA256",
-                Metadata={"width": str(image.width), "height": str(image.height)},
+                Metadata={"features": ",".join(features)},
             )
         except ClientError as error:
             # ConditionalRequestConflict: another write of the same key is under way, with the
@@ -88,10 +92,21 @@ class ImageStore:
 
     def holds(self, image_id: str) -> bool:
         """Whether the image is in the bucket at this moment."""
+        return self._head(image_id) is not None
+
+    def features_of(self, image_id: str) -> tuple[Feature, ...]:
+        """What was asked for when the image was stored; nothing where it was put by hand."""
+        head = self._head(image_id) or {}
+        noted = head.get("Metadata", {}).get("features", "").split(",")
+        return tuple(feature for feature in Feature if feature in noted)
+
+    def _head(self, image_id: str) -> dict[str, Any] | None:
         try:
-            self._client.head_object(Bucket=self.bucket_name, Key=key_of(image_id))
+            head: dict[str, Any] = self._client.head_object(
+                Bucket=self.bucket_name, Key=key_of(image_id)
+            )
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
+                return None
             raise
-        return True
+        return head

@@ -45,7 +45,7 @@ def post(api: Api, body: Any) -> HTTPResponse:
     return api.post("/images", json.dumps(body).encode())
 
 
-def expect_put(aws: Aws, *, refused: bool = False) -> None:
+def expect_put(aws: Aws, *, refused: bool = False, features: str = "LABELS") -> None:
     expected = {
         "Bucket": BUCKET,
         "Key": f"images/{CAT_ID}",
@@ -53,7 +53,7 @@ def expect_put(aws: Aws, *, refused: bool = False) -> None:
         "ContentType": "image/png",
         "IfNoneMatch": "*",
         "ChecksumAlgorithm": "SHA256",
-        "Metadata": {"width": "451", "height": "300"},
+        "Metadata": {"features": features},
     }
     if refused:
         aws["s3"].add_client_error(
@@ -130,7 +130,7 @@ def test_a_picture_that_is_known_is_answered_200(api: Api, aws: Aws, photographs
 def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
     api: Api, aws: Aws, photographs: str
 ) -> None:
-    expect_put(aws, refused=True)
+    expect_put(aws, refused=True, features="TEXT")
     expect_registration(aws, known=True)
     aws["sqs"].add_response(
         "send_message",

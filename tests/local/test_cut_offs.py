@@ -189,12 +189,15 @@ class World:
             services.store,
             Rekognition(clients.client("rekognition"), services.store.bucket_name, 10, 70),
             services.catalog,
-            Claims(table, services.catalog, (Feature.LABELS,)),
+            Claims(table, services.catalog, self._first_features),
             Results(clients.client("sns"), self.settings.results_topic_arn),
             services._model_versions,
             # Nobody waits 75 s here for the lease of a process that was cut off.
             lease=timedelta(milliseconds=1),
         )
+
+    def _first_features(self, image_id: str) -> tuple[Feature, ...]:
+        return self.services.store.features_of(image_id) or (Feature.LABELS,)
 
     def post(self, content: bytes) -> str:
         """As a client that tries again."""
@@ -469,6 +472,28 @@ def test_told_three_times_at_once_and_in_any_order_each_picture_is_asked_about_o
             f"\n{len(told)} arrivals of {len(ids)} pictures: {sum(asked)} Rekognition calls, one "
             "for each picture and operation"
         )
+
+
+def test_recognized_before_it_is_registered_an_image_gets_what_was_asked_and_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3's event may be quicker than the function that stored the object."""
+    store = world.services.store
+    put = store.put
+
+    def put_and_recognize(image_id: str, *arguments: Any) -> bool:
+        is_new = put(image_id, *arguments)
+        world.recognition.recognize(image_id, last_try=False)
+        return is_new
+
+    monkeypatch.setattr(store, "put", put_and_recognize)
+    image_id = world.services.intake.accept_content(new_picture(), (Feature.TEXT,)).image.id
+    assert set(world.rows(image_id)) == {"IMAGE", "FEATURE#TEXT"}
+    image = world.services.catalog.find(image_id)
+    assert image is not None
+    assert (image.status, image.content is None) == (Status.RECOGNIZED, False)
+    asked = [world.server.rekognition_calls[name, image_id] for name in ANSWERS]
+    assert asked == [0, 1]
 
 
 def test_what_is_throttled_is_asked_once_and_left_for_later(world: World) -> None:

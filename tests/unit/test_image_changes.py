@@ -33,6 +33,12 @@ def test_what_another_version_of_the_model_recognized_than_the_latest_is_asked_a
     assert asked_for(image, [Feature.LABELS], LATER, latest) == image
 
 
+def test_what_came_without_a_version_is_not_asked_again() -> None:
+    image = came_out(PENDING, [Outcome(Feature.LABELS)], LATER)
+    assert asked_for(image, [Feature.LABELS], LATER, {Feature.LABELS: "3.1"}) == image
+    assert asked_for(RECOGNIZED, [Feature.LABELS], LATER, {}) == RECOGNIZED
+
+
 def test_a_feature_that_is_not_asked_for_stays_although_there_is_a_newer_model() -> None:
     image = asked_for(RECOGNIZED, [Feature.TEXT], LATER, {Feature.LABELS: "3.1"})
     assert image.pending == (Feature.TEXT,)
