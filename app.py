@@ -127,7 +127,10 @@ def get_batch(batch_id: str) -> dict[str, object]:
 @app.route("/images", methods=["GET"], authorizer=authorize)
 def list_images() -> dict[str, object]:
     """A page of images: newest first, or best first under labels."""
-    page = services.catalog_pages.page(page_requests.page_request(_parameters()))
+    request = page_requests.page_request(_parameters())
+    page = services.catalog_pages.page(request)
+    if not page.images:
+        services.known_labels.check(request.labels)
     return {
         "images": [representation.image_summary(image) for image in page.images],
         "cursor": page.cursor,

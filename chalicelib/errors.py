@@ -18,6 +18,12 @@ class InvalidRequest(ImageRecognitionError):
     STATUS_CODE = 400
 
 
+class UnknownLabel(ImageRecognitionError):
+    """No image has, or had, a label of this name, nor one with such a parent or alias."""
+
+    STATUS_CODE = 400
+
+
 class ImageNotFound(ImageRecognitionError):
     """No image has this id."""
 

@@ -66,6 +66,10 @@ class LabelCounts:
         is_last = len(first) <= limit
         return LabelPage(labels, None if is_last else write_cursor(fingerprint, first[limit - 1]))
 
+    def was_counted(self, label_key: str) -> bool:
+        """Whether any image has a label of that key, or had it."""
+        return any(self._table.get(_partition(shard), label_key) for shard in SHARDS)
+
     def _items(self, shard: str, prefix: str, after: str, limit: int) -> list[dict[str, Any]]:
         return self._table.some_items(
             "pk = :pk AND sk BETWEEN :first AND :last",

@@ -13,6 +13,7 @@ from chalicelib.catalog_pages import CatalogPages
 from chalicelib.claims import Claims
 from chalicelib.clients import client
 from chalicelib.idempotency import IdempotentRequests
+from chalicelib.known_labels import KnownLabels
 from chalicelib.label_counts import LabelCounts
 from chalicelib.messages import Queue
 from chalicelib.model_versions import ModelVersions
@@ -183,6 +184,11 @@ class Services:
     def label_counts(self) -> LabelCounts:
         """How many images have each label."""
         return LabelCounts(self._table)
+
+    @cached_property
+    def known_labels(self) -> KnownLabels:
+        """Which labels mean anything."""
+        return KnownLabels(self.label_counts, self.catalog_pages)
 
     @cached_property
     def catalog_pages(self) -> CatalogPages:

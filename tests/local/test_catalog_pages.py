@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from chalicelib.catalog import Catalog
 from chalicelib.catalog_keys import label_key
 from chalicelib.catalog_pages import CatalogPages
-from chalicelib.errors import InvalidRequest
+from chalicelib.errors import InvalidRequest, UnknownLabel
+from chalicelib.known_labels import KnownLabels
 from chalicelib.label_counts import LabelCounts
 from chalicelib.model import Image, Label, Status
 from chalicelib.page_requests import PageRequest
@@ -209,6 +210,23 @@ def test_labels_are_counted_and_an_image_that_goes_is_not_counted_any_more(fresh
     for each in (*cats[:3], *dogs):
         assert catalog.forget(catalog.snapshot(each.id))
     assert counted(counts, "") == {"Cat": 17}
+
+
+def test_a_label_that_no_image_has_had_is_refused_with_those_there_are(fresh: Fresh) -> None:
+    name = fresh.table()
+    table = Table(fresh.client, name)
+    counts = LabelCounts(table)
+    known = KnownLabels(counts, CatalogPages(fresh.client, name))
+    with pytest.raises(UnknownLabel, match=r"'cat' yet\. There are no labels yet\."):
+        known.check(("cat",))
+    cat = image("0" * 32, EPOCH, (label("Cat", 90.0), label("Coffee Cup", 70.0)))
+    write(fresh.client, name, [cat])
+    known.check(("cat", "animal", "kitty", "cup"))
+    with pytest.raises(UnknownLabel, match=r"'dog' yet\. There are: Cat, Coffee Cup\. "):
+        known.check(("cat", "dog"))
+    catalog = Catalog(table)
+    assert catalog.forget(catalog.snapshot(cat.id))
+    known.check(("cat",))
 
 
 def counted(counts: LabelCounts, prefix: str) -> Counter[str]:

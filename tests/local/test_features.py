@@ -244,6 +244,16 @@ def test_what_there_is_not_is_refused_with_what_there_is(
     assert words in response.json()["Message"]
 
 
+def test_a_label_that_no_image_has_had_is_refused_with_labels_there_are(
+    stage: StageProcess, portrait: dict[str, Any]
+) -> None:
+    assert portrait["labels"]
+    response = stage.request("GET", "/images?label=Unicorn")
+    assert (response.status_code, response.json()["Code"]) == (400, "UnknownLabel")
+    assert "'unicorn'" in response.json()["Message"]
+    assert "There are: " in response.json()["Message"]
+
+
 def test_a_cursor_of_another_query_is_refused(
     stage: StageProcess, portrait: dict[str, Any]
 ) -> None:
