@@ -56,7 +56,10 @@ class CatalogPages:
         chosen = _range(request, read_cursor(request.cursor, fingerprint))
         found, last_key = self._choose(request, chosen)
         cursor = None if last_key is None else write_cursor(fingerprint, last_key)
-        return Page(self._images([entry["pk"] for entry in found]), cursor)
+        images = self._images([entry["pk"] for entry in found])
+        # The indexes of labels do not know an image's status.
+        fitting = (each for each in images if request.status in (None, each.status))
+        return Page(tuple(fitting), cursor)
 
     def statuses(self, image_ids: Iterable[str]) -> dict[str, Status]:
         """How far each image is; those that do not exist are left out."""

@@ -34,8 +34,8 @@ _PARAMETERS = (
 class PageRequest:
     """Images that have all of the labels, each with at least `min_confidence` (0 to 100).
 
-    `order` is NEWEST or, with a label, BEST: by the confidence of the first label. The times are
-    in UTC, the ends not included.
+    `order` is NEWEST or, with a label and no time, BEST: by the confidence of the first label. The
+    times are in UTC, the ends not included.
     """
 
     labels: tuple[str, ...] = ()
@@ -58,13 +58,14 @@ def page_request(parameters: Mapping[str, Sequence[str]]) -> PageRequest:
     _refuse_unknown(parameters, _PARAMETERS)
     given = {name: _only(name, parameters[name]) for name in parameters if name != "label"}
     labels = _labels(parameters.get("label", ()))
+    times = {"created_after", "created_before"}
     request = PageRequest(
         labels=labels,
         min_confidence=_number(given, "min_confidence", 0, 0, 100),
         status=_status(given.get("status")),
         created_after=_moment(given, "created_after"),
         created_before=_moment(given, "created_before"),
-        order=_order(given.get("order"), is_default_best=bool(labels)),
+        order=_order(given.get("order"), is_default_best=bool(labels) and not times & set(given)),
         limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
         cursor=given.get("cursor"),
     )
@@ -87,15 +88,10 @@ def _refuse_what_does_not_go_together(request: PageRequest, given: Mapping[str, 
             raise InvalidRequest("min_confidence goes with a label: add label=… to the query.")
         if request.order == BEST:
             raise InvalidRequest("order=best goes with a label: add label=… to the query.")
-    elif request.status is not None:
-        raise InvalidRequest(
-            "status does not go with a label, because what has a label is recognized. Leave one "
-            "of them out."
-        )
     if request.order == BEST and (request.created_after or request.created_before):
         raise InvalidRequest(
-            "A time range goes with order=newest: add it, or leave created_after and "
-            "created_before out."
+            "order=best does not go with a time range: leave it out, or created_after and "
+            "created_before."
         )
 
 

@@ -146,7 +146,15 @@ REQUESTS = st.one_of(
             unique=True,
         ).map(tuple),
         min_confidence=st.sampled_from([0.0, 80.0, 85.5]),
+        status=st.none() | st.sampled_from(Status),
         order=st.sampled_from(["best", "newest"]),
+        limit=st.integers(1, 7),
+    ),
+    st.builds(
+        PageRequest,
+        labels=st.sampled_from([("cat",), ("animal", "cup")]),
+        created_after=st.just(EPOCH + timedelta(minutes=1)),
+        created_before=st.none() | st.just(EPOCH + timedelta(minutes=4)),
         limit=st.integers(1, 7),
     ),
 )

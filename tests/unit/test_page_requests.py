@@ -39,6 +39,12 @@ def test_times_are_understood_in_any_zone() -> None:
     assert request.status is Status.FAILED
 
 
+def test_under_a_label_the_best_come_first_and_of_a_time_the_newest() -> None:
+    assert page_request({"label": ["Cat"]}).order == "best"
+    of_a_time = {"label": ["Cat"], "created_before": ["2026-11-23T12:00:00Z"]}
+    assert page_request(of_a_time).order == "newest"
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -53,11 +59,13 @@ def test_times_are_understood_in_any_zone() -> None:
         ({"label": [" "]}, "label's name"),
         ({"label": ["x" * 257]}, "256"),
         ({"label": list("abcdef")}, "at most 5"),
-        ({"label": ["Cat"], "status": ["FAILED"]}, "recognized"),
         ({"status": ["failed"]}, "PENDING, RECOGNIZED, FAILED"),
         ({"order": ["oldest"]}, "newest or best"),
         ({"order": ["best"]}, "label"),
-        ({"label": ["Cat"], "created_after": ["2026-11-23T12:00:00Z"]}, "order=newest"),
+        (
+            {"label": ["Cat"], "order": ["best"], "created_after": ["2026-11-23T12:00:00Z"]},
+            "order=best",
+        ),
         ({"created_after": ["yesterday"]}, "'yesterday'"),
         ({"created_after": ["2026-11-23T12:00:00"]}, "zone"),
         ({"lable": ["Cat"]}, "lable"),
