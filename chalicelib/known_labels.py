@@ -31,5 +31,5 @@ class KnownLabels:
         if not page.labels:
             return "There are no labels yet."
         names = ", ".join(each.name for each in page.labels)
-        more = ", …" if page.cursor else ""
-        return f"There are: {names}{more}. GET /labels?prefix=… lists them all."
+        more = ", ..." if page.cursor else ""
+        return f"There are: {names}{more}. GET /labels lists them all."

@@ -85,9 +85,9 @@ def label_page_request(parameters: Mapping[str, Sequence[str]]) -> tuple[str, in
 def _refuse_what_does_not_go_together(request: PageRequest, given: Mapping[str, str]) -> None:
     if not request.labels:
         if "min_confidence" in given:
-            raise InvalidRequest("min_confidence goes with a label: add label=… to the query.")
+            raise InvalidRequest("min_confidence goes with a label: add label=... to the query.")
         if request.order == BEST:
-            raise InvalidRequest("order=best goes with a label: add label=… to the query.")
+            raise InvalidRequest("order=best goes with a label: add label=... to the query.")
     if request.order == BEST and (request.created_after or request.created_before):
         raise InvalidRequest(
             "order=best does not go with a time range: leave it out, or created_after and "

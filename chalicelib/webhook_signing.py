@@ -45,7 +45,7 @@ class WebhookSecrets:
         if not found:
             raise NoWebhookSecret(
                 f"There is no secret below {self._path} in SSM. "
-                "Make one: python -m infra.webhook_secrets --stage … create"
+                "Make one: python -m infra.webhook_secrets --stage STAGE create"
             )
         return tuple(found[name] for name in sorted(found))
 
