@@ -52,8 +52,7 @@ def main() -> None:
             ready_seconds = time.monotonic() - started
             seconds = [measure(stage, url, origin, n) for n in range(WARM_UP + pictures)]
         finally:
-            if stage.process is not None:
-                stage.stop()
+            stage.stop_if_running()
     report(ready_seconds, sorted(seconds[WARM_UP:]))
 
 

@@ -53,5 +53,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[
         stage.start()
         yield stage
     finally:
-        if stage.process is not None and stage.process.poll() is None:
-            stage.stop()
+        stage.stop_if_running()
+
+
+@pytest.fixture
+def own_stage(tmp_path: Path) -> Iterator[StageProcess]:
+    """A copy of the project that one test may start, deploy and destroy as it likes."""
+    stage = StageProcess(tmp_path / "project")
+    stage.copy_project()
+    yield stage
+    stage.stop_if_running()

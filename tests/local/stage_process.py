@@ -85,6 +85,11 @@ class StageProcess:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
 
+    def stop_if_running(self) -> None:
+        """For the end of a test, also of one that failed half-way."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
     def log(self, server: str) -> str:
         """What a server logged."""
         return (self.folder / ".localcloud" / "logs" / f"{server}.log").read_text()

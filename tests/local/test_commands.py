@@ -8,7 +8,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
 import requests
 from PIL import Image
 
@@ -17,14 +16,6 @@ from tests.local.stage_process import StageProcess, wait_for
 
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp has it
 LISTENING = "0A"
-
-
-@pytest.fixture
-def own_stage(tmp_path: Path) -> StageProcess:
-    """A copy of the project that a test may start and stop as it likes."""
-    stage = StageProcess(tmp_path / "project")
-    stage.copy_project()
-    return stage
 
 
 def run(
@@ -69,12 +60,9 @@ def test_what_was_recognized_is_still_there_after_a_restart(own_stage: StageProc
     )
     assert own_stage.stop() == 0
     assert not (own_stage.folder / ".localcloud" / "ready.json").exists()
-    try:
-        own_stage.start()
-        assert own_stage.request("GET", f"/images/{image_id}").json() == before
-        assert own_stage.request("POST", "/images", json=body).status_code == 200
-    finally:
-        own_stage.stop()
+    own_stage.start()
+    assert own_stage.request("GET", f"/images/{image_id}").json() == before
+    assert own_stage.request("POST", "/images", json=body).status_code == 200
 
 
 def test_a_port_in_use_is_said_plainly_with_the_way_out(own_stage: StageProcess) -> None:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,16 +15,6 @@ from localcloud.stage import LocalStage, _quick_waiters
 from tests.local.stage_process import StageProcess, wait_for
 
 NAME = "image-recognition-local"
-
-
-@pytest.fixture
-def own_stage(tmp_path: Path) -> Iterator[StageProcess]:
-    """A stage that a test may deploy and destroy as it likes."""
-    stage = StageProcess(tmp_path / "project")
-    stage.copy_project()
-    yield stage
-    if stage.process is not None and stage.process.poll() is None:
-        stage.stop()
 
 
 @pytest.fixture

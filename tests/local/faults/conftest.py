@@ -107,8 +107,7 @@ def stage(
             )
         yield stage
     finally:
-        if stage.process is not None and stage.process.poll() is None:
-            stage.stop()
+        stage.stop_if_running()
 
 
 @pytest.fixture(scope="package")
