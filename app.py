@@ -20,23 +20,20 @@ from chalice.app import (
     SQSEvent,
 )
 
-from chalicelib import (
-    errors,
-    events,
-    integration_xml,
-    observability,
-    page_requests,
-    representation,
-    requests_in,
-)
-from chalicelib.batches import batch_values
-from chalicelib.idempotency import Answer
-from chalicelib.messages import Message, messages_of
-from chalicelib.model import Image, is_image_id
+from chalicelib.api import query_parameters as page_requests
+from chalicelib.api import request_bodies as requests_in
+from chalicelib.api import responses as representation
+from chalicelib.api.idempotency import Answer
+from chalicelib.aws import observability
+from chalicelib.aws.sqs_queue import Message, messages_of
+from chalicelib.catalog.image_store import KEY_PREFIX
+from chalicelib.catalog.usage import usage_values
+from chalicelib.intake.batches import batch_values
+from chalicelib.integration import xml_document as integration_xml
+from chalicelib.model import errors, events
+from chalicelib.model.image import Image, is_image_id
 from chalicelib.services import Services
 from chalicelib.settings import Settings
-from chalicelib.storage import KEY_PREFIX
-from chalicelib.usage import usage_values
 
 settings = Settings.from_environment()
 services = Services(settings)

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from PIL import Image
 
-from chalicelib import clients
+from chalicelib.aws import clients
 from infra import webhook_secrets
 from tests.local.bare_emulator import CREDENTIALS, bare_emulator
 from tests.local.one_process import Counting, World

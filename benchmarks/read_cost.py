@@ -19,12 +19,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from chalicelib.catalog import Catalog
-from chalicelib.catalog_pages import CatalogPages
-from chalicelib.label_counts import LabelCounts
-from chalicelib.model import Label, Status
-from chalicelib.page_requests import PageRequest
-from chalicelib.table import Table
+from chalicelib.api.query_parameters import PageRequest
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.labels import LabelCounts
+from chalicelib.catalog.pages import CatalogPages
+from chalicelib.model.image import Label, Status
 from tests.local.bare_emulator import bare_emulator
 from tests.local.catalogs import EPOCH, image, write
 

@@ -7,34 +7,34 @@ from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from chalicelib.batches import Batches
-from chalicelib.catalog import Catalog
-from chalicelib.catalog_pages import CatalogPages
-from chalicelib.claims import Claims
-from chalicelib.clients import client
-from chalicelib.idempotency import IdempotentRequests
-from chalicelib.known_labels import KnownLabels
-from chalicelib.label_counts import LabelCounts
-from chalicelib.messages import Queue
-from chalicelib.model_versions import ModelVersions
-from chalicelib.recognition import ImageRecognition
-from chalicelib.recognition_requests import RecognitionRequests
-from chalicelib.reconciliation import Reconciliation
-from chalicelib.redelivery import Redelivery
-from chalicelib.rekognition import Rekognition
-from chalicelib.removal import ImageRemoval
-from chalicelib.results import Results
+from chalicelib.api.idempotency import IdempotentRequests
+from chalicelib.api.tokens import Tokens
+from chalicelib.aws.clients import client
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.aws.sqs_queue import Queue
+from chalicelib.catalog.forget import ImageRemoval
+from chalicelib.catalog.image_store import ImageStore
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.known_labels import KnownLabels
+from chalicelib.catalog.labels import LabelCounts
+from chalicelib.catalog.leases import Claims
+from chalicelib.catalog.model_versions import ModelVersions
+from chalicelib.catalog.pages import CatalogPages
+from chalicelib.catalog.usage import Usage
+from chalicelib.intake.batches import Batches
+from chalicelib.intake.take_in import WaitingPictures
+from chalicelib.intake.uploads import Uploads
+from chalicelib.integration.redeliver import Redelivery
+from chalicelib.recognition.recognition_requests import RecognitionRequests
+from chalicelib.recognition.recognize import ImageRecognition
+from chalicelib.recognition.reconcile import Reconciliation
+from chalicelib.recognition.rekognition import Rekognition
+from chalicelib.recognition.results_topic import Results
 from chalicelib.settings import Settings
-from chalicelib.storage import ImageStore
-from chalicelib.table import Table
-from chalicelib.tokens import Tokens
-from chalicelib.uploads import Uploads
-from chalicelib.usage import Usage
-from chalicelib.waiting_pictures import WaitingPictures
 
 if TYPE_CHECKING:
-    from chalicelib.delivery import ResultDelivery
-    from chalicelib.intake import ImageIntake
+    from chalicelib.intake.accept import ImageIntake
+    from chalicelib.integration.deliver import ResultDelivery
 
 # So many results that cannot be delivered one after the other are the third party's fault.
 MOST_FAILURES_IN_A_ROW = 5
@@ -55,8 +55,8 @@ class Services:
     def intake(self) -> "ImageIntake":
         """URLs to stored images."""
         # What fetches and reads pictures is a quarter of all that there is to import.
-        from chalicelib.fetch import fetch
-        from chalicelib.intake import ImageIntake
+        from chalicelib.intake.accept import ImageIntake
+        from chalicelib.intake.fetching.fetch import fetch
 
         return ImageIntake(
             partial(fetch, limits=self._settings.fetch_limits),
@@ -150,11 +150,11 @@ class Services:
     def delivery(self) -> "ResultDelivery":
         """Results to the third party."""
         # Only one of the functions needs HTTP of its own.
-        from chalicelib.circuit import Circuit
-        from chalicelib.delivery import ResultDelivery
-        from chalicelib.retries import RetrySchedule
-        from chalicelib.third_party import ThirdParty
-        from chalicelib.webhook_signing import WebhookSecrets
+        from chalicelib.integration.circuit_breaker import Circuit
+        from chalicelib.integration.deliver import ResultDelivery
+        from chalicelib.integration.retry_schedule import RetrySchedule
+        from chalicelib.integration.third_party import ThirdParty
+        from chalicelib.integration.webhook_signing import WebhookSecrets
 
         third_party = ThirdParty(
             self._settings.third_party_url,

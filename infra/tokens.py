@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.tokens import hash_of
+from chalicelib.api.tokens import hash_of
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 

@@ -11,9 +11,9 @@ import pytest
 from botocore.stub import Stubber
 from chalice.test import Client, HTTPResponse
 
-from chalicelib.clients import client as aws_client
-from chalicelib.model import Feature
-from chalicelib.tokens import Tokens, hash_of
+from chalicelib.api.tokens import Tokens, hash_of
+from chalicelib.aws.clients import client as aws_client
+from chalicelib.model.image import Feature
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 

@@ -9,12 +9,12 @@ from botocore.stub import ANY, Stubber
 from chalice.test import Client
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib import catalog_items as items
-from chalicelib import webhook_signing
-from chalicelib.catalog_items import Row
-from chalicelib.image_changes import Outcome, asked_for, came_out
-from chalicelib.messages import BatchUnfinished
-from chalicelib.model import Feature, Findings, Image, Label, Status
+from chalicelib.aws.sqs_queue import BatchUnfinished
+from chalicelib.catalog import items
+from chalicelib.catalog.items import Row
+from chalicelib.integration import webhook_signing
+from chalicelib.model.changes import Outcome, asked_for, came_out
+from chalicelib.model.image import Feature, Findings, Image, Label, Status
 from tests.functional.conftest import (
     BUCKET,
     INTEGRATION_DEAD_LETTERS,

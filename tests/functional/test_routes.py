@@ -8,10 +8,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 from chalice.test import HTTPResponse
 
-from chalicelib import catalog_items as items
-from chalicelib.catalog_items import Row
-from chalicelib.image_changes import asked_for
-from chalicelib.model import Feature, Image, Status
+from chalicelib.catalog import items
+from chalicelib.catalog.items import Row
+from chalicelib.model.changes import asked_for
+from chalicelib.model.image import Feature, Image, Status
 from tests.functional.conftest import BUCKET, PHOTOGRAPHS, RECOGNITION_QUEUE, TABLE, Api
 
 Aws = dict[str, Stubber]

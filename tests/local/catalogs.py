@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.catalog_items import Row, feature_values, label_values, row_values, to_item
-from chalicelib.image_changes import Outcome, asked_for, came_out
-from chalicelib.label_counts import count_change
-from chalicelib.model import Failure, Feature, Findings, Image, Label, LabelSummary, Status
-from chalicelib.table import Table
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.items import Row, feature_values, label_values, row_values, to_item
+from chalicelib.catalog.labels import count_change
+from chalicelib.model.changes import Outcome, asked_for, came_out
+from chalicelib.model.image import Failure, Feature, Findings, Image, Label, LabelSummary, Status
 
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -12,16 +12,17 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from chalicelib import clients, events
-from chalicelib.catalog import Catalog
-from chalicelib.claims import Claims
-from chalicelib.model import Feature
-from chalicelib.recognition import ImageRecognition, RecognizedElsewhere
-from chalicelib.rekognition import Rekognition
-from chalicelib.results import Results
+from chalicelib.aws import clients
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.leases import Claims
+from chalicelib.model import events
+from chalicelib.model.image import Feature
+from chalicelib.recognition.recognize import ImageRecognition, RecognizedElsewhere
+from chalicelib.recognition.rekognition import Rekognition
+from chalicelib.recognition.results_topic import Results
 from chalicelib.services import Services
 from chalicelib.settings import Settings
-from chalicelib.table import Table
 from tests.local.bare_emulator import BareEmulator
 from tests.local.stage_process import wait_for
 

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.catalog import Catalog
-from chalicelib.catalog_keys import label_key
-from chalicelib.catalog_pages import CatalogPages
-from chalicelib.errors import InvalidRequest, UnknownLabel
-from chalicelib.known_labels import KnownLabels
-from chalicelib.label_counts import LabelCounts
-from chalicelib.model import Image, Label, Status
-from chalicelib.page_requests import PageRequest
-from chalicelib.table import Table
+from chalicelib.api.query_parameters import PageRequest
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.keys import label_key
+from chalicelib.catalog.known_labels import KnownLabels
+from chalicelib.catalog.labels import LabelCounts
+from chalicelib.catalog.pages import CatalogPages
+from chalicelib.model.errors import InvalidRequest, UnknownLabel
+from chalicelib.model.image import Image, Label, Status
 from tests.local.bare_emulator import bare_emulator
 from tests.local.catalogs import EPOCH, image, write
 

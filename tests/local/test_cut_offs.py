@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from chalicelib import clients
-from chalicelib.model import DeliveryStatus, Feature, Status
-from chalicelib.recognition import RecognizedElsewhere
-from chalicelib.rekognition import Throttled
-from chalicelib.storage import ImageStore
+from chalicelib.aws import clients
+from chalicelib.catalog.image_store import ImageStore
+from chalicelib.model.image import DeliveryStatus, Feature, Status
+from chalicelib.recognition.recognize import RecognizedElsewhere
+from chalicelib.recognition.rekognition import Throttled
 from infra import webhook_secrets
 from tests.local.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
 from tests.local.one_process import ANSWERS, FEATURES, SECONDS, Counting, World

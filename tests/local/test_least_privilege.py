@@ -18,11 +18,11 @@ import pytest
 import requests
 from PIL import Image
 
-from chalicelib.catalog_items import Row, row_values, to_item
-from chalicelib.events import result_event
-from chalicelib.image_changes import Outcome, asked_for, came_out
-from chalicelib.model import Content, Feature, Status
-from chalicelib.model import Image as ImageRow
+from chalicelib.catalog.items import Row, row_values, to_item
+from chalicelib.model.changes import Outcome, asked_for, came_out
+from chalicelib.model.events import result_event
+from chalicelib.model.image import Content, Feature, Status
+from chalicelib.model.image import Image as ImageRow
 from tests.local.conftest import Origin
 from tests.local.stage_process import PROJECT, StageProcess, wait_for
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from chalicelib.catalog import Snapshot
-from chalicelib.catalog_items import Row
-from chalicelib.claims import Claim
-from chalicelib.image_changes import Outcome, asked_for, came_out
-from chalicelib.model import Feature, Findings, Image, ImageSummary, Status
-from chalicelib.rekognition import Question, Told, together
-from chalicelib.third_party import Answer
+from chalicelib.catalog.images import Snapshot
+from chalicelib.catalog.items import Row
+from chalicelib.catalog.leases import Claim
+from chalicelib.integration.third_party import Answer
+from chalicelib.model.changes import Outcome, asked_for, came_out
+from chalicelib.model.image import Feature, Findings, Image, ImageSummary, Status
+from chalicelib.recognition.rekognition import Question, Told, together
 
 
 @dataclass

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.model import (
+from chalicelib.model.image import (
     BoundingBox,
     Content,
     Delivery,

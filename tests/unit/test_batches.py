@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.batches import (
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.items import from_item
+from chalicelib.intake.accept import Accepted
+from chalicelib.intake.batches import (
     Batch,
     BatchEntry,
     Batches,
@@ -12,12 +15,9 @@ from chalicelib.batches import (
     batch_values,
     parse_batch_entry,
 )
-from chalicelib.catalog_items import from_item
-from chalicelib.errors import FetchTimedOut, NotAnImage
-from chalicelib.events import NotOurMessage
-from chalicelib.intake import Accepted
-from chalicelib.model import Failure, Feature, Status
-from chalicelib.table import Table
+from chalicelib.model.errors import FetchTimedOut, NotAnImage
+from chalicelib.model.events import NotOurMessage
+from chalicelib.model.image import Failure, Feature, Status
 from tests.unit.images import IMAGE_ID, PENDING
 
 ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg", (Feature.TEXT,))

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib import catalog_items as items
-from chalicelib import catalog_keys as keys
-from chalicelib.catalog_items import Row
-from chalicelib.model import Feature, Findings, Label, LabelSummary
+from chalicelib.catalog import items, keys
+from chalicelib.catalog.items import Row
+from chalicelib.model.image import Feature, Findings, Label, LabelSummary
 from tests.unit.images import CAT, CUP, IMAGE_ID, PENDING, RECOGNIZED
 
 LABELS = (LabelSummary("Cat", 98.25), LabelSummary("Coffee Cup", 71.0))

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from chalicelib.circuit import Circuit
+from chalicelib.integration.circuit_breaker import Circuit
 
 
 class Clock:

@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.delivery import DeliveryFailed, DeliveryRefused, ResultDelivery
-from chalicelib.events import ResultEvent
-from chalicelib.image_changes import to_be_sent_again
-from chalicelib.model import Delivery, DeliveryStatus, Findings, Label
-from chalicelib.retries import RetrySchedule
-from chalicelib.third_party import Answer, Outcome
+from chalicelib.integration.deliver import DeliveryFailed, DeliveryRefused, ResultDelivery
+from chalicelib.integration.retry_schedule import RetrySchedule
+from chalicelib.integration.third_party import Answer, Outcome
+from chalicelib.model.changes import to_be_sent_again
+from chalicelib.model.events import ResultEvent
+from chalicelib.model.image import Delivery, DeliveryStatus, Findings, Label
 from tests.unit.fakes import FakeCatalog, FakeThirdParty
 from tests.unit.images import CREATED_AT, IMAGE_ID, recognized
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from chalicelib import errors
+from chalicelib.model import errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -11,7 +11,7 @@ HEAD = """# What can be refused
 
 Every error of the API is `{"Code": "…", "Message": "…"}`. The Message names the value, the limit
 and what to do; programs go by the Code. In a batch or an upload the same codes stand at the entry
-concerned. This table is made from `chalicelib/errors.py` by `python -m tests.unit.test_errors`.
+concerned. This table is made from `chalicelib/model/errors.py` by `python -m tests.unit.test_errors`.
 
 | status | Code | when |
 | --- | --- | --- |

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.events import (
+from chalicelib.model.events import (
     NotOurMessage,
     images_to_recognize,
     keys_of_notification,
@@ -11,7 +11,7 @@ from chalicelib.events import (
     recognition_request,
     result_event,
 )
-from chalicelib.model import LabelSummary
+from chalicelib.model.image import LabelSummary
 from tests.unit.images import IMAGE_ID, RECOGNIZED
 
 SUMMARY = RECOGNIZED.summary()

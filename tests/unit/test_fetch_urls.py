@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from chalicelib.errors import FetchError, UrlHasCredentials
-from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
-from chalicelib.image_urls import ImageUrl, parse_image_url
+from chalicelib.intake.fetching.image_urls import ImageUrl, parse_image_url
+from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
+from chalicelib.model.errors import FetchError, UrlHasCredentials
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.image_changes import (
+from chalicelib.model.changes import (
     MAX_DELIVERIES,
     MAX_SOURCES,
     Outcome,
@@ -13,7 +13,7 @@ from chalicelib.image_changes import (
     to_be_sent_again,
     tried,
 )
-from chalicelib.model import Delivery, DeliveryStatus, Failure, Feature, Status
+from chalicelib.model.image import Delivery, DeliveryStatus, Failure, Feature, Status
 from tests.unit.images import CREATED_AT, PENDING, RECOGNIZED, recognized, state
 
 LATER = CREATED_AT + timedelta(minutes=1)

@@ -16,8 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, ImageStat
 
-from chalicelib import image_kinds, images, kept_as_is
-from chalicelib.errors import (
+from chalicelib.intake.images import kinds as image_kinds
+from chalicelib.intake.images import passthrough as kept_as_is
+from chalicelib.intake.images import prepare as images
+from chalicelib.intake.images.prepare import PreparedImage, prepare
+from chalicelib.model.errors import (
     ImageContentError,
     ImageDamaged,
     ImageHidesAnotherFile,
@@ -27,7 +30,6 @@ from chalicelib.errors import (
     ImageTooSmall,
     NotAnImage,
 )
-from chalicelib.images import PreparedImage, prepare
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 CAT = Image.open(PHOTOGRAPHS / "chelsea-cat.png").convert("RGB")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xmlschema import XMLSchema
 
-from chalicelib.integration_xml import SCHEMA, NoDocument, document
-from chalicelib.model import (
+from chalicelib.integration.xml_document import SCHEMA, NoDocument, document
+from chalicelib.model.image import (
     AgeRange,
     BoundingBox,
     Celebrity,

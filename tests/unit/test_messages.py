@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.messages import (
+from chalicelib.aws.sqs_queue import (
     BatchUnfinished,
     GiveUp,
     Message,

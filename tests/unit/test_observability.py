@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import observability
-from chalicelib.observability import about_image, configure_logging, count, observe, timed
+from chalicelib.aws import observability
+from chalicelib.aws.observability import about_image, configure_logging, count, observe, timed
 
 SIGNED = "https://cdn.example.com/cat.jpg?X-Amz-Signature=SECRET&x=1"
 

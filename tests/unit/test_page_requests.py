@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.cursors import read_cursor, write_cursor
-from chalicelib.errors import InvalidRequest
-from chalicelib.model import Status
-from chalicelib.page_requests import PageRequest, label_page_request, page_request
+from chalicelib.api.query_parameters import PageRequest, label_page_request, page_request
+from chalicelib.catalog.cursors import read_cursor, write_cursor
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.image import Status
 
 
 def test_a_page_has_defaults() -> None:

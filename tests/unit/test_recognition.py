@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.model import Failure, Feature, Findings, Image, Status, Text
-from chalicelib.recognition import LEASE, ImageRecognition, RecognizedElsewhere
-from chalicelib.rekognition import ImageRefused, ObjectUnreadable, Question, Told
+from chalicelib.model.image import Failure, Feature, Findings, Image, Status, Text
+from chalicelib.recognition.recognize import LEASE, ImageRecognition, RecognizedElsewhere
+from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, Question, Told
 from tests.unit.fakes import (
     FakeCatalog,
     FakeClaims,

@@ -5,8 +5,7 @@ https://docs.aws.amazon.com/rekognition/latest/dg/ : the examples of each operat
 
 from typing import Any
 
-from chalicelib import rekognition_answers as answers
-from chalicelib.model import (
+from chalicelib.model.image import (
     AgeRange,
     BoundingBox,
     Celebrity,
@@ -24,7 +23,8 @@ from chalicelib.model import (
     Properties,
     Text,
 )
-from chalicelib.rekognition import Question, questions, together
+from chalicelib.recognition import rekognition_responses as answers
+from chalicelib.recognition.rekognition import Question, questions, together
 
 BOX = {"Width": 0.10, "Height": 0.09, "Left": 0.22, "Top": 0.17}
 

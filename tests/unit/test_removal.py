@@ -1,6 +1,6 @@
 import pytest
 
-from chalicelib.removal import ImageRemoval, RowsKeepChanging
+from chalicelib.catalog.forget import ImageRemoval, RowsKeepChanging
 from tests.unit.fakes import FakeCatalog, FakeStore
 from tests.unit.images import IMAGE_ID, RECOGNIZED
 

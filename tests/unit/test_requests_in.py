@@ -3,9 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.errors import InvalidRequest
-from chalicelib.model import Feature
-from chalicelib.requests_in import (
+from chalicelib.api.request_bodies import (
     batch_request,
     further_features,
     image_request,
@@ -13,6 +11,8 @@ from chalicelib.requests_in import (
     query_features,
     upload_features,
 )
+from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.image import Feature
 
 DEFAULT = (Feature.LABELS,)
 

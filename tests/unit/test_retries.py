@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.retries import LONGEST_PAUSE_SECONDS, RetrySchedule, retry_after_seconds
+from chalicelib.integration.retry_schedule import (
+    LONGEST_PAUSE_SECONDS,
+    RetrySchedule,
+    retry_after_seconds,
+)
 from chalicelib.settings import DELIVERY_PAUSES_SECONDS
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)

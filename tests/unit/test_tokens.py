@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import tokens
-from chalicelib.tokens import Tokens, hash_of
+from chalicelib.api import tokens
+from chalicelib.api.tokens import Tokens, hash_of
 
 
 class FakeSsm:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from chalicelib import webhook_signing
-from chalicelib.webhook_signing import NoWebhookSecret, WebhookSecrets, signed_headers
+from chalicelib.integration import webhook_signing
+from chalicelib.integration.webhook_signing import NoWebhookSecret, WebhookSecrets, signed_headers
 
 OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
 NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chalicelib.errors import FetchError
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits
+from chalicelib.model.errors import FetchError
 
 from .internet import Internet
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from chalicelib.errors import AddressNotPublic, InvalidUrl
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
+from chalicelib.model.errors import AddressNotPublic, InvalidUrl
 
 from .conftest import Attack
 from .internet import PUBLIC, PUBLIC_IPV6, SECRET, Internet

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib.errors import (
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits
+from chalicelib.model.errors import (
     FetchError,
     FetchTimedOut,
     HostNotFound,
@@ -19,8 +21,6 @@ from chalicelib.errors import (
     ImageServerUnreachable,
     ResponseHeadersTooLarge,
 )
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits
 
 from .conftest import Attack
 from .internet import PUBLIC, Internet

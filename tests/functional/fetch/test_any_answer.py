@@ -8,10 +8,10 @@ import time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.bounded_http import get
-from chalicelib.deadline import Deadline
-from chalicelib.errors import FetchError
-from chalicelib.image_urls import parse_image_url
+from chalicelib.intake.fetching.image_urls import parse_image_url
+from chalicelib.model.errors import FetchError
+from chalicelib.transport.bounded_http import get
+from chalicelib.transport.deadline import Deadline
 
 URL = parse_image_url("http://images.example/")
 MAX_BYTES = 1000

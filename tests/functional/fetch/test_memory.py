@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[3]
 FETCH_AND_TELL = """
 import json, re, sys
 from pathlib import Path
-from chalicelib.errors import FetchError
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
+from chalicelib.model.errors import FetchError
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 
 def peak():
     # Not getrusage's: that begins at what the process which started this one had.

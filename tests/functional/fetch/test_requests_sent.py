@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from chalicelib import bounded_http
-from chalicelib.errors import ImageServerError
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits
+from chalicelib.model.errors import ImageServerError
+from chalicelib.transport import bounded_http
 
 from .conftest import Attack
 from .internet import Internet

@@ -2,7 +2,9 @@
 
 import pytest
 
-from chalicelib.errors import (
+from chalicelib.intake.fetching.fetch import fetch
+from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
+from chalicelib.model.errors import (
     AddressNotPublic,
     InvalidUrl,
     TooManyRedirects,
@@ -10,8 +12,6 @@ from chalicelib.errors import (
     UrlPortNotAllowed,
     UrlSchemeNotAllowed,
 )
-from chalicelib.fetch import fetch
-from chalicelib.fetch_limits import FetchLimits, parse_allowed_origins
 
 from .conftest import Attack
 from .internet import Internet

@@ -1,0 +1,183 @@
+"""What the catalog keeps of an image, as items of its table, and back; catalog_keys has their keys.
+
+DynamoDB takes numbers as Decimal only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from chalicelib.catalog import keys
+from chalicelib.model.image import Feature, Findings, Image, ImageSummary, Label, LabelSummary
+from chalicelib.model.serialization import from_plain, to_plain
+
+Item = Mapping[str, Any]  # attribute name to DynamoDB's typed value, as the boto3 client has it
+
+# Where the findings of a feature are in Findings.
+FINDINGS_OF = {
+    Feature.LABELS: "labels",
+    Feature.TEXT: "texts",
+    Feature.FACES: "faces",
+    Feature.MODERATION: "moderation_labels",
+    Feature.CELEBRITIES: "celebrities",
+    Feature.PROPERTIES: "properties",
+}
+
+_OF_THE_IMAGE = (
+    "status",
+    "created_at",
+    "sources",
+    "content",
+    "original",
+    "features",
+    "recognized_at",
+    "failure",
+    "deliveries",
+    "result_delivery",
+)
+_OF_THE_SUMMARY = (
+    "status",
+    "created_at",
+    "content",
+    "features",
+    "labels",
+    "recognized_at",
+    "failure",
+)
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image's item: the image without its findings, but with its labels in brief.
+
+    `revision` counts the writes of the item. `claimed_until` is the token of whoever has the right
+    to recognize the image.
+    """
+
+    image: Image
+    labels: tuple[LabelSummary, ...] = ()
+    revision: int = 0
+    claimed_until: str | None = None
+
+    def summary(self) -> ImageSummary:
+        """The image as one of a list."""
+        return replace(self.image.summary(), labels=self.labels)
+
+
+def row_values(row: Row) -> dict[str, Any]:
+    """An image's item in plain values."""
+    image = row.image
+    shard = keys.shard_of(image.id)
+    of_the_image = to_plain(image)
+    values = {name: of_the_image[name] for name in _OF_THE_IMAGE}
+    if image.pending:
+        since = min(state.requested_at for state in image.features if state.name in image.pending)
+        values |= {"waiting_shard": shard, "waiting_since": keys.time_key(since, image.id)}
+    return values | {
+        "pk": keys.partition_key(image.id),
+        "sk": keys.IMAGE_SORT_KEY,
+        "time_shard": shard,
+        "time_key": keys.time_key(image.created_at, image.id),
+        "status_shard": keys.status_shard(image.status, shard),
+        "labels": to_plain(row.labels),
+        "revision": row.revision,
+        "claimed_until": row.claimed_until,
+    }
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """The row that `row_values` made these of."""
+    image_id = keys.image_id_of(values["pk"])
+    given = {name: values[name] for name in _OF_THE_IMAGE if name in values}
+    return Row(
+        from_plain(Image, {"id": image_id, **given}),
+        tuple(from_plain(LabelSummary, label) for label in values.get("labels", ())),
+        int(values["revision"]),
+        values.get("claimed_until"),
+    )
+
+
+def summary_of(values: Mapping[str, Any]) -> ImageSummary:
+    """The image as one of a list, from the values of its item."""
+    given = {name: values[name] for name in _OF_THE_SUMMARY if name in values}
+    return from_plain(ImageSummary, {"id": keys.image_id_of(values["pk"]), **given})
+
+
+def summary_from_item(item: Item) -> ImageSummary:
+    """The image as one of a list, from its item."""
+    return summary_of(from_item(item))
+
+
+def feature_values(image_id: str, feature: Feature, findings: Findings) -> dict[str, Any]:
+    """The item, in plain values, with what Rekognition told of a feature."""
+    return {
+        "pk": keys.partition_key(image_id),
+        "sk": keys.feature_sort_key(feature),
+        "findings": to_plain(getattr(findings, FINDINGS_OF[feature])),
+    }
+
+
+def findings_of(items: Iterable[Mapping[str, Any]]) -> Findings:
+    """What the items of all of an image's features tell, together."""
+    found = {
+        FINDINGS_OF[Feature(values["sk"].removeprefix(keys.FEATURE_PREFIX))]: values["findings"]
+        for values in items
+        if "findings" in values
+    }
+    return from_plain(Findings, found)
+
+
+def label_values(image: Image, labels: Iterable[Label], room: int) -> Iterator[dict[str, Any]]:
+    """The items, in plain values, by which an image is found: under each label, parent and alias.
+
+    At most `room`, the labels' own names first. An item of a label's own name has the `name`.
+    """
+    found: dict[str, tuple[float, str | None]] = {}
+    labels = tuple(labels)
+    for label in labels:
+        found.setdefault(keys.label_key(label.name), (label.confidence, label.name))
+    for label in sorted(labels, key=lambda label: -label.confidence):
+        for other_name in (*label.parents, *label.aliases):
+            found.setdefault(keys.label_key(other_name), (label.confidence, None))
+    for label_key, (confidence, name) in list(found.items())[:room]:
+        yield {
+            "pk": keys.partition_key(image.id),
+            "sk": keys.LABEL_PREFIX + label_key,
+            "label_shard": keys.label_shard(label_key, keys.shard_of(image.id)),
+            "best_key": keys.best_key(confidence, image.id),
+            "time_key": keys.time_key(image.created_at, image.id),
+            "name": name,
+        }
+
+
+def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values as DynamoDB's typed values; None is left out."""
+    return {
+        name: _serializer.serialize(_numbers_as_decimals(value))
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def from_item(item: Item) -> dict[str, Any]:
+    """DynamoDB's typed values as plain values."""
+    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+
+
+def _numbers_as_decimals(value: Any) -> Any:
+    match value:
+        case float():
+            return Decimal(repr(value))
+        case Mapping():
+            return {
+                name: _numbers_as_decimals(part) for name, part in value.items() if part is not None
+            }
+        case list():
+            return [_numbers_as_decimals(part) for part in value]
+    return value

@@ -1,0 +1,103 @@
+"""The use case: a picture, wherever it comes from, becomes a stored image."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chalicelib.aws.observability import about_image, count, count_bytes, timed
+from chalicelib.catalog.image_store import ImageStore
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.usage import Usage
+from chalicelib.intake.fetching.fetch import FetchedImage
+from chalicelib.intake.images import prepare as images
+from chalicelib.model.changes import asked_for
+from chalicelib.model.image import Content, Feature, Image, Original, Status
+from chalicelib.recognition.recognition_requests import RecognitionRequests
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The image, and whether it is new."""
+
+    image: Image
+    is_new: bool
+
+
+class ImageIntake:
+    """Takes images in: fetched, checked, stored, registered. Every way in goes through here."""
+
+    def __init__(
+        self,
+        fetch: Callable[[str], FetchedImage],
+        store: ImageStore,
+        catalog: Catalog,
+        requests: RecognitionRequests,
+        usage: Usage,
+    ) -> None:
+        self._fetch = fetch
+        self._store = store
+        self._catalog = catalog
+        self._requests = requests
+        self._usage = usage
+
+    def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
+        """Store the picture at a URL; nothing is stored where it is refused.
+
+        The same picture from another URL is the same image, with one more source.
+        """
+        with timed("FetchSeconds"):
+            fetched = self._fetch(url)
+        return self.accept_content(fetched.content, features, source=url)
+
+    def accept_content(
+        self, content: bytes, features: Sequence[Feature], source: str | None = None
+    ) -> Accepted:
+        """Store a picture, to be recognized; nothing is stored where it is refused."""
+        prepared = images.prepare(content)
+        image_id = image_id_of_content(content)
+        with about_image(image_id):
+            return self._keep(image_id, prepared, features, source)
+
+    def _keep(
+        self,
+        image_id: str,
+        prepared: images.PreparedImage,
+        features: Sequence[Feature],
+        source: str | None,
+    ) -> Accepted:
+        is_new = self._store.put(image_id, prepared, features)
+        if is_new:
+            count("ImagesStored")
+            count_bytes("BytesStored", len(prepared.content))
+            logger.info("Stored %d x %d pixels", prepared.width, prepared.height)
+        now = datetime.now(UTC)
+        image = Image(
+            image_id,
+            Status.PENDING,
+            now,
+            sources=(source,) if source else (),
+            content=Content(
+                prepared.content_type, prepared.width, prepared.height, len(prepared.content)
+            ),
+            original=Original(
+                prepared.original_kind, prepared.original_bytes, prepared.original_sha256
+            ),
+        )
+        registered = self._catalog.register(asked_for(image, features, now))
+        # Of a new object S3 tells by itself; but where another request has registered the image at
+        # this moment, other features may have been recognized already.
+        if registered.added and not (is_new and registered.is_new):
+            self._requests.send(image_id)
+        if not is_new:
+            known = [feature for feature in features if feature not in registered.added]
+            self._usage.save(known, image_id, now)
+        return Accepted(registered.image, is_new)
+
+
+def image_id_of_content(content: bytes) -> str:
+    """The identity of a picture: the first 32 hexadecimal digits of its bytes' SHA-256."""
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -1,0 +1,130 @@
+"""The parts that an image file is made of: where the last one ends, and whether they are too many.
+
+Decoders spend a step of slow code on each part before a picture, some of them one that grows with
+the parts before it: 25 MB of empty GIF comments keep Pillow busy for hours. So parts are counted
+first. Each scan of a JPEG is a pass over all of its pixels, so scans are counted too.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from chalicelib.model.errors import ImageTooComplex
+
+# Writers make some ten parts for metadata, and one for each 8 KB or row of pixels.
+MAX_PARTS = 20_000
+
+# Writers make 1, 3 or 10 scans; the most zealous some 20.
+MAX_SCANS = 64
+
+# In the coded pixels of a JPEG, 0xff stands before 0 (a real 0xff) or a restart marker; anything
+# else is the next marker.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
+
+_TIFF_TYPES_OF_BYTES = {1, 2, 6, 7}
+
+
+class Part(NamedTuple):
+    """A JPEG's segment, a PNG's chunk, a GIF's block: its name, first byte and end."""
+
+    name: bytes
+    start: int
+    end: int
+
+
+def check_parts(content: bytes, kind: str) -> None:
+    """Raise ImageTooComplex for a file that would keep its decoder busy for long."""
+    parts = scans = 0
+    for part in islice(_parts_before_decoding(content, kind), MAX_PARTS + 1):
+        parts += 1
+        scans += part.name == _JPEG_SCAN
+    if parts > MAX_PARTS or scans > MAX_SCANS:
+        raise ImageTooComplex(
+            f"The {kind} file has more than {MAX_PARTS:,} parts or {MAX_SCANS} scans. Open it in "
+            "an image editor, save it again and send that."
+        )
+
+
+def end_of_picture(content: bytes, kind: str) -> int | None:
+    """How many bytes a JPEG or PNG file has up to the end of its picture; None without an end."""
+    last = None
+    for part in jpeg_parts(content) if kind == "JPEG" else png_parts(content):
+        last = part
+    if last is None or last.name not in {_JPEG_END, b"IEND"}:
+        return None
+    return last.end
+
+
+def jpeg_parts(content: bytes) -> Iterator[Part]:
+    """The segments, to the end of the first picture."""
+    position = 2
+    name = b""
+    while name != _JPEG_END and (marker := _JPEG_MARKER.search(content, position)):
+        # Bytes between segments, which should not be there, count as parts of their own.
+        if name != _JPEG_SCAN:
+            for filler in range(position, marker.start()):
+                yield Part(b"", filler, filler + 1)
+        name = marker[0]
+        length = int.from_bytes(content[marker.end() : marker.end() + 2])
+        position = marker.end() + (0 if name == _JPEG_END else length)
+        yield Part(name, marker.start(), position)
+
+
+def png_parts(content: bytes) -> Iterator[Part]:
+    """The chunks, to the one that ends the picture."""
+    position = 8
+    name = b""
+    while name != b"IEND" and position < len(content):
+        start = position
+        name = content[position + 4 : position + 8]
+        # The length, the name and the checksum are 4 bytes each.
+        position += 12 + int.from_bytes(content[position : position + 4])
+        yield Part(name, start, position)
+
+
+def _parts_before_decoding(content: bytes, kind: str) -> Iterator[Part]:
+    match kind:
+        case "JPEG":
+            return jpeg_parts(content)
+        case "PNG":
+            return png_parts(content)
+        case "GIF":
+            return _gif_parts(content)
+        case "TIFF":
+            return _tiff_parts(content)
+    return iter(())
+
+
+def _gif_parts(content: bytes) -> Iterator[Part]:
+    """The blocks and sub-blocks before the first picture."""
+    flags = content[10] if len(content) > 10 else 0
+    position = 13 + (3 * 2 << (flags & 7) if flags & 0x80 else 0)
+    while position < len(content) and content[position : position + 1] not in b",;":
+        if content[position] != 0x21:  # not an extension: a byte that should not be there
+            yield Part(b"", position, position + 1)
+            position += 1
+            continue
+        position += 2
+        while position < len(content):
+            start, position = position, position + 1 + content[position]
+            yield Part(b"!", start, position)
+            if position == start + 1:
+                break
+
+
+def _tiff_parts(content: bytes) -> Iterator[Part]:
+    """The values of the first directory, bytes and text aside: each becomes an object."""
+    order = "<" if content.startswith(b"II") else ">"
+    try:
+        (directory,) = struct.unpack_from(order + "I", content, 4)
+        (entries,) = struct.unpack_from(order + "H", content, directory)
+        for number in range(entries):
+            entry = directory + 2 + 12 * number
+            _, type_, count = struct.unpack_from(order + "HHI", content, entry)
+            if type_ not in _TIFF_TYPES_OF_BYTES:
+                yield from (Part(b"", entry, entry) for _ in range(count))
+    except struct.error:
+        return  # cut short, as the decoder will find out

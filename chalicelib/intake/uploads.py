@@ -1,0 +1,145 @@
+"""Uploads: a picture that has no URL, or is too large for the API, goes straight to S3.
+
+The caller gets a form that S3 itself holds to a size and a time. What arrives is kept apart, under
+`uploads/`, until it was checked; then it is stored like any other picture and the upload is gone.
+"""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.model.errors import ImageContentError, UploadNotFound
+from chalicelib.model.image import Feature
+from chalicelib.model.serialization import from_plain, to_plain
+
+if TYPE_CHECKING:
+    from chalicelib.intake.accept import ImageIntake
+
+KEY_PREFIX = "uploads/"
+VALID_FOR = timedelta(minutes=15)
+REMEMBERED_FOR = timedelta(days=7)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UploadForm:
+    """Where and with which fields to POST the file, until when, and its largest size in bytes."""
+
+    id: str
+    url: str
+    fields: dict[str, str]
+    expires_at: datetime
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What became of an upload: WAITING, STORED as an image, or REFUSED with a code and why."""
+
+    id: str
+    status: str
+    features: tuple[Feature, ...] = ()
+    image_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+class Uploads:
+    """The uploads of one stage."""
+
+    def __init__(
+        self,
+        client: Any,
+        bucket_name: str,
+        table: Table,
+        max_bytes: int,
+        default_features: tuple[Feature, ...],
+    ) -> None:
+        self._s3 = client
+        self._bucket_name = bucket_name
+        self._table = table
+        self._max_bytes = max_bytes
+        self._default_features = default_features
+
+    def begin(self, features: Sequence[Feature]) -> UploadForm:
+        """A form for one file, of which these features are to be recognized."""
+        upload_id = uuid.uuid4().hex
+        now = datetime.now(UTC)
+        self._write(Upload(upload_id, "WAITING", tuple(features)), now)
+        form = self._s3.generate_presigned_post(
+            Bucket=self._bucket_name,
+            Key=KEY_PREFIX + upload_id,
+            Conditions=[["content-length-range", 1, self._max_bytes]],
+            ExpiresIn=int(VALID_FOR.total_seconds()),
+        )
+        return UploadForm(upload_id, form["url"], form["fields"], now + VALID_FOR, self._max_bytes)
+
+    def find(self, upload_id: str) -> Upload:
+        """What became of an upload; raises UploadNotFound."""
+        upload = self._read(upload_id)
+        if upload is None:
+            raise UploadNotFound(
+                f"There is no upload {upload_id!r}, or it was made more than "
+                f"{REMEMBERED_FOR.days} days ago. POST /uploads begins one."
+            )
+        return upload
+
+    def take_in(self, upload_id: str, intake: "ImageIntake") -> None:
+        """Check a file that arrived, store it as an image or note why not, and remove it."""
+        content = self._content(upload_id)
+        if content is None:
+            return  # this arrival was told twice
+        # What is put there without a form of ours, by somebody who may, is an upload too.
+        upload = self._read(upload_id) or Upload(upload_id, "WAITING", self._default_features)
+        try:
+            accepted = intake.accept_content(content, upload.features)
+        except ImageContentError as refusal:
+            upload = replace(
+                upload, status="REFUSED", code=type(refusal).__name__, message=str(refusal)
+            )
+            logger.info("Upload %s refused: %s", upload_id, refusal)
+        else:
+            upload = replace(upload, status="STORED", image_id=accepted.image.id)
+        self._write(upload, datetime.now(UTC))
+        self._s3.delete_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
+
+    def _read(self, upload_id: str) -> Upload | None:
+        values = self._table.get(*_key(upload_id))
+        if values is None:
+            return None
+        known = {field.name: values[field.name] for field in fields(Upload) if field.name in values}
+        return from_plain(Upload, {"id": upload_id, **known})
+
+    def _content(self, upload_id: str) -> bytes | None:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchKey":
+                return None
+            raise
+        content: bytes = answer["Body"].read()  # S3 held it to max_bytes
+        return content
+
+    def _write(self, upload: Upload, now: datetime) -> None:
+        pk, sk = _key(upload.id)
+        expires_at = int((now + REMEMBERED_FOR).timestamp())
+        values = to_plain(upload) | {"pk": pk, "sk": sk, "expires_at": expires_at}
+        del values["id"]
+        self._table.put(values)
+
+
+def upload_id_of(key: str) -> str | None:
+    """The upload whose file has this key, or None where the key is not of an upload."""
+    upload_id = key.removeprefix(KEY_PREFIX)
+    return upload_id if key.startswith(KEY_PREFIX) and upload_id.isalnum() else None
+
+
+def _key(upload_id: str) -> tuple[str, str]:
+    return f"UPLOAD#{upload_id}", "UPLOAD"

@@ -1,0 +1,58 @@
+"""Our dataclasses as plain values, for JSON, XML and DynamoDB, and back.
+
+Plain are texts, numbers, booleans, None, lists, and dicts whose keys are the fields' names. A time
+is RFC 3339 text in UTC.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from chalicelib.catalog.keys import timestamp
+
+Kind = TypeVar("Kind")
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass, or what one is made of, as plain values in the order of the fields."""
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return timestamp(value)
+        case Mapping():
+            return {name: to_plain(part) for name, part in value.items()}
+        case tuple() | list() | set() | frozenset():
+            return [to_plain(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def from_plain(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """The dataclass of a kind that `to_plain` made these values of; what is missing is default."""
+    hints = _hints(cast(Any, kind))
+    return kind(**{name: _part(hints[name], part) for name, part in values.items()})
+
+
+def _part(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if get_origin(hint) in (Union, types.UnionType):
+        (hint,) = (each for each in get_args(hint) if each is not types.NoneType)
+    if get_origin(hint) is tuple:
+        return tuple(_part(get_args(hint)[0], part) for part in value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_plain(hint, value)
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    return hint(value)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)

@@ -1,0 +1,61 @@
+"""The use case: somebody asks for more of an image to be recognized."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.model_versions import ModelVersions
+from chalicelib.catalog.usage import Usage
+from chalicelib.model.changes import asked_for
+from chalicelib.model.errors import ImageNotFound
+from chalicelib.model.events import recognition_request
+from chalicelib.model.image import Feature
+
+
+class RecognitionRequests:
+    """Puts images into the queue from which they are recognized, without S3 having to tell."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        usage: Usage,
+        model_versions: ModelVersions,
+        client: Any,
+        queue_url: str,
+    ) -> None:
+        self._catalog = catalog
+        self._usage = usage
+        self._model_versions = model_versions
+        self._client = client
+        self._queue_url = queue_url
+
+    def begin(self, image_id: str, features: Sequence[Feature]) -> bool:
+        """Ask for features of a known image; whether any of them is pending now.
+
+        What is known is not asked again, unless an older version of the model told it; what
+        failed is. Raises ImageNotFound.
+        """
+        now = datetime.now(UTC)
+        latest = self._model_versions.latest()
+        image = self._catalog.revise(
+            image_id, partial(asked_for, features=features, now=now, latest_versions=latest)
+        )
+        if image is None:
+            raise ImageNotFound(
+                f"There is no image {image_id!r}. GET /images lists the images there are."
+            )
+        pending = [feature for feature in features if feature in image.pending]
+        # A message too many does nothing; one too few would leave the image waiting.
+        if pending:
+            self.send(image_id)
+        self._usage.save([each for each in features if each not in pending], image_id, now)
+        return bool(pending)
+
+    def send(self, image_id: str) -> None:
+        """Let what is pending of an image be recognized."""
+        self._client.send_message(
+            QueueUrl=self._queue_url, MessageBody=json.dumps(recognition_request(image_id))
+        )

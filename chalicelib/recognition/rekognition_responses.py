@@ -1,0 +1,169 @@
+"""Amazon Rekognition's answers as our dataclasses.
+
+The shapes are those of https://docs.aws.amazon.com/rekognition/latest/APIReference/; every member
+of theirs may be missing, which they say nowhere and do.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.model.image import (
+    AgeRange,
+    BoundingBox,
+    Celebrity,
+    DominantColor,
+    Emotion,
+    Face,
+    FaceAttribute,
+    FaceQuality,
+    ImageQuality,
+    Instance,
+    Label,
+    Landmark,
+    ModerationLabel,
+    Point,
+    Pose,
+    Properties,
+    Text,
+)
+
+Shape = Mapping[str, Any]
+
+_FACE_ATTRIBUTES = (
+    "Smile",
+    "Eyeglasses",
+    "Sunglasses",
+    "Gender",
+    "Beard",
+    "Mustache",
+    "EyesOpen",
+    "MouthOpen",
+    "FaceOccluded",
+)
+
+
+def labels(answer: Shape) -> tuple[Label, ...]:
+    """The labels of DetectLabels, the most confident first."""
+    found = (
+        Label(
+            name=label["Name"],
+            confidence=label["Confidence"],
+            parents=_names(label, "Parents"),
+            aliases=_names(label, "Aliases"),
+            categories=_names(label, "Categories"),
+            instances=tuple(
+                Instance(instance["Confidence"], _box(instance["BoundingBox"]))
+                for instance in label.get("Instances", ())
+            ),
+        )
+        for label in answer.get("Labels", ())
+    )
+    return tuple(sorted(found, key=lambda label: -label.confidence))
+
+
+def properties(answer: Shape) -> Properties | None:
+    """The image's own properties of DetectLabels, without those of its foreground."""
+    told = answer.get("ImageProperties")
+    if told is None:
+        return None
+    quality = told.get("Quality", {})
+    return Properties(
+        ImageQuality(
+            brightness=quality.get("Brightness", 0.0),
+            sharpness=quality.get("Sharpness", 0.0),
+            contrast=quality.get("Contrast", 0.0),
+        ),
+        tuple(
+            DominantColor(
+                hex_code=color.get("HexCode", ""),
+                css_color=color.get("CSSColor", ""),
+                simplified_color=color.get("SimplifiedColor", ""),
+                pixel_percent=color.get("PixelPercent", 0.0),
+            )
+            for color in told.get("DominantColors", ())
+        ),
+    )
+
+
+def texts(answer: Shape) -> tuple[Text, ...]:
+    """The lines and words of DetectText, in its own order."""
+    return tuple(
+        Text(
+            id=text["Id"],
+            type=text["Type"],
+            detected_text=text["DetectedText"],
+            confidence=text["Confidence"],
+            bounding_box=_box(text["Geometry"]["BoundingBox"]),
+            polygon=tuple(
+                Point(corner["X"], corner["Y"]) for corner in text["Geometry"].get("Polygon", ())
+            ),
+            parent_id=text.get("ParentId"),
+        )
+        for text in answer.get("TextDetections", ())
+    )
+
+
+def faces(answer: Shape) -> tuple[Face, ...]:
+    """The faces of DetectFaces, in its own order: the largest first."""
+    return tuple(map(_face, answer.get("FaceDetails", ())))
+
+
+def moderation_labels(answer: Shape) -> tuple[ModerationLabel, ...]:
+    """The labels of DetectModerationLabels, the most confident first."""
+    found = (
+        ModerationLabel(
+            name=label["Name"],
+            confidence=label["Confidence"],
+            parent_name=label.get("ParentName") or None,
+            taxonomy_level=label.get("TaxonomyLevel"),
+        )
+        for label in answer.get("ModerationLabels", ())
+    )
+    return tuple(sorted(found, key=lambda label: -label.confidence))
+
+
+def celebrities(answer: Shape) -> tuple[Celebrity, ...]:
+    """The well-known persons of RecognizeCelebrities."""
+    return tuple(
+        Celebrity(
+            id=celebrity["Id"],
+            name=celebrity["Name"],
+            match_confidence=celebrity["MatchConfidence"],
+            bounding_box=_box_or_none(celebrity.get("Face", {}).get("BoundingBox")),
+            urls=tuple(celebrity.get("Urls", ())),
+        )
+        for celebrity in answer.get("CelebrityFaces", ())
+    )
+
+
+def _face(face: Shape) -> Face:
+    age, pose, quality = face.get("AgeRange"), face.get("Pose"), face.get("Quality")
+    emotions = (Emotion(each["Type"], each["Confidence"]) for each in face.get("Emotions", ()))
+    return Face(
+        confidence=face["Confidence"],
+        bounding_box=_box(face["BoundingBox"]),
+        age_range=AgeRange(age["Low"], age["High"]) if age else None,
+        attributes=tuple(
+            FaceAttribute(name, str(face[name]["Value"]), face[name]["Confidence"])
+            for name in _FACE_ATTRIBUTES
+            if name in face
+        ),
+        emotions=tuple(sorted(emotions, key=lambda emotion: -emotion.confidence)),
+        landmarks=tuple(
+            Landmark(mark["Type"], mark["X"], mark["Y"]) for mark in face.get("Landmarks", ())
+        ),
+        pose=Pose(pose["Roll"], pose["Yaw"], pose["Pitch"]) if pose else None,
+        quality=FaceQuality(quality["Brightness"], quality["Sharpness"]) if quality else None,
+    )
+
+
+def _names(label: Shape, member: str) -> tuple[str, ...]:
+    return tuple(part["Name"] for part in label.get(member, ()))
+
+
+def _box(box: Shape) -> BoundingBox:
+    return BoundingBox(box["Left"], box["Top"], box["Width"], box["Height"])
+
+
+def _box_or_none(box: Shape | None) -> BoundingBox | None:
+    return None if box is None else _box(box)
