@@ -23,15 +23,15 @@ from chalice.app import (
 from chalicelib.api import query_parameters as page_requests
 from chalicelib.api import request_bodies as requests_in
 from chalicelib.api import responses as representation
-from chalicelib.api.idempotency import Answer
+from chalicelib.api.idempotency import RouteResponse
 from chalicelib.aws import observability
 from chalicelib.aws.sqs_queue import Message, messages_of
-from chalicelib.catalog.image_store import KEY_PREFIX
 from chalicelib.catalog.usage import usage_values
 from chalicelib.intake.batches import batch_values
 from chalicelib.integration import xml_document as integration_xml
 from chalicelib.model import errors, events
-from chalicelib.model.image import Image, is_image_id
+from chalicelib.model.identity import IMAGES_PREFIX, is_image_id
+from chalicelib.model.image import Image
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 
@@ -39,7 +39,7 @@ settings = Settings.from_environment()
 services = Services(settings)
 
 app = Chalice(app_name="image-recognition", configure_logs=False)
-app.api.binary_types = [*app.api.binary_types, *requests_in.PICTURE_CONTENT_TYPES]
+app.api.binary_types = [*app.api.binary_types, *requests_in.IMAGE_CONTENT_TYPES]
 observability.configure_logging(settings.log_level, app.log)
 
 
@@ -57,7 +57,7 @@ def authorize(request: AuthRequest) -> AuthResponse:
 
 
 @app.route("/health", methods=["GET"])
-def tell_health() -> dict[str, str]:
+def get_health() -> dict[str, str]:
     """The functions are deployed and their settings are complete; open to everybody."""
     return {"status": "ok"}
 
@@ -66,8 +66,8 @@ def tell_health() -> dict[str, str]:
 def create_image() -> Response:
     """Take in a picture, at a URL or in the body: 202 with a new image, 200 with a known one."""
 
-    def answer() -> Answer:
-        if requests_in.is_picture(_request().headers):
+    def answer() -> RouteResponse:
+        if requests_in.has_image_body(_request().headers):
             features = requests_in.query_features(
                 _request().query_params, settings.default_features
             )
@@ -76,7 +76,9 @@ def create_image() -> Response:
             url, features = requests_in.image_request(_body(), settings.default_features)
             accepted = services.intake.accept_url(url, features)
         values = representation.image_values(accepted.image)
-        return Answer(202 if accepted.is_new else 200, values, f"/images/{accepted.image.id}")
+        return RouteResponse(
+            202 if accepted.is_new else 200, values, f"/images/{accepted.image.id}"
+        )
 
     return _answer_once(answer)
 
@@ -85,10 +87,10 @@ def create_image() -> Response:
 def create_upload() -> Response:
     """A form with which a file goes straight to S3: 201 with its address and fields."""
 
-    def answer() -> Answer:
+    def answer() -> RouteResponse:
         features = requests_in.upload_features(_body(), settings.default_features)
         form = services.uploads.begin(features)
-        return Answer(201, representation.upload_form_values(form), f"/uploads/{form.id}")
+        return RouteResponse(201, representation.upload_form_values(form), f"/uploads/{form.id}")
 
     return _answer_once(answer)
 
@@ -103,10 +105,10 @@ def get_upload(upload_id: str) -> dict[str, object]:
 def create_batch() -> Response:
     """Accept many URLs at once: 202 with the batch; they are fetched from a queue."""
 
-    def answer() -> Answer:
+    def answer() -> RouteResponse:
         urls, features = requests_in.batch_request(_body(), settings.default_features)
         batch = services.batches.begin(urls, features)
-        return Answer(202, batch_values(batch, {}), f"/batches/{batch.id}")
+        return RouteResponse(202, batch_values(batch, {}), f"/batches/{batch.id}")
 
     return _answer_once(answer)
 
@@ -127,7 +129,7 @@ def list_images() -> dict[str, object]:
     request = page_requests.page_request(_parameters())
     page = services.catalog_pages.page(request)
     if not page.images:
-        services.known_labels.check(request.labels)
+        services.known_labels.require(request.labels)
     return {
         "images": [representation.image_summary(image) for image in page.images],
         "cursor": page.cursor,
@@ -154,7 +156,7 @@ def get_image(image_id: str) -> Response:
 @app.route("/images/{image_id}/content", methods=["GET"], authorizer=authorize)
 def get_content(image_id: str) -> Response:
     """The picture itself: 302 to where S3 gives it, for some minutes."""
-    url = services.store.address_of(_known_image(image_id).id)
+    url = services.store.presigned_url(_known_image(image_id).id)
     return Response("", status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
@@ -171,11 +173,11 @@ def delete_image(image_id: str) -> Response:
 def create_recognition(image_id: str) -> Response:
     """Recognize more of an image: 202 while some of it is pending, 200 where all is known."""
 
-    def answer() -> Answer:
+    def answer() -> RouteResponse:
         features = requests_in.further_features(_body())
         is_pending = services.recognition_requests.begin(image_id, features)
         values = representation.image_values(_known_image(image_id))
-        return Answer(202 if is_pending else 200, values, f"/images/{image_id}")
+        return RouteResponse(202 if is_pending else 200, values, f"/images/{image_id}")
 
     return _answer_once(answer)
 
@@ -186,10 +188,10 @@ def create_recognition(image_id: str) -> Response:
 def create_delivery(image_id: str) -> Response:
     """Send an image's result to the third party once more: 202 with the image."""
 
-    def answer() -> Answer:
+    def answer() -> RouteResponse:
         services.redelivery.begin(image_id)
         values = representation.image_values(_known_image(image_id))
-        return Answer(202, values, f"/images/{image_id}")
+        return RouteResponse(202, values, f"/images/{image_id}")
 
     return _answer_once(answer)
 
@@ -211,12 +213,12 @@ def get_schema() -> Response:
 def take_in_pictures(event: SQSEvent) -> None:
     """S3 told the intake queue that uploads arrived; POST /batches put URLs there."""
     queue = services.intake_queue
-    waiting = services.waiting_pictures
+    waiting = services.queued_images
 
     def take_in(message: Message) -> None:
         waiting.take_in(message.body, last_try=queue.is_last_receive(message))
 
-    queue.work_through(messages_of(event.to_dict()), take_in)
+    queue.process(messages_of(event.to_dict()), take_in)
 
 
 @app.on_sqs_message(
@@ -233,7 +235,7 @@ def recognize_images(event: SQSEvent) -> None:
         for image_id in events.images_to_recognize(message.body):
             recognition.recognize(image_id, last_try=queue.is_last_receive(message))
 
-    queue.work_through(messages_of(event.to_dict()), recognize, settings.recognitions_at_once)
+    queue.process(messages_of(event.to_dict()), recognize, settings.recognitions_at_once)
 
 
 @app.schedule(Rate(15, unit=Rate.MINUTES))
@@ -257,11 +259,11 @@ def deliver_results(event: SQSEvent) -> None:
             last_try=queue.is_last_receive(message),
         )
 
-    queue.work_through(messages_of(event.to_dict()), deliver)
+    queue.process(messages_of(event.to_dict()), deliver)
 
 
 @app.on_s3_event(
-    bucket=settings.images_bucket_name, events=["s3:ObjectRemoved:*"], prefix=KEY_PREFIX
+    bucket=settings.images_bucket_name, events=["s3:ObjectRemoved:*"], prefix=IMAGES_PREFIX
 )
 def forget_removed_image(event: S3Event) -> None:
     """S3 tells that an object was removed."""
@@ -278,7 +280,7 @@ def _known_image(image_id: str) -> Image:
     return image
 
 
-def _answer_once(answer: Callable[[], Answer]) -> Response:
+def _answer_once(answer: Callable[[], RouteResponse]) -> Response:
     """The answer, or that of the first request with the same Idempotency-Key."""
     request = _request()
     key = request.headers.get("idempotency-key")

@@ -19,12 +19,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from chalicelib.api.query_parameters import PageRequest
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.pages import CatalogPages
-from chalicelib.model.image import Label, Status
+from chalicelib.catalog.query import PageRequest
+from chalicelib.model.findings import Label
+from chalicelib.model.image import Status
 from tests.local.bare_emulator import bare_emulator
 from tests.local.catalogs import EPOCH, image, write
 

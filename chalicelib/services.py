@@ -17,19 +17,19 @@ from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.known_labels import KnownLabels
 from chalicelib.catalog.labels import LabelCounts
-from chalicelib.catalog.leases import Claims
+from chalicelib.catalog.leases import Leases
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.batches import Batches
-from chalicelib.intake.take_in import WaitingPictures
+from chalicelib.intake.take_in import QueuedImages
 from chalicelib.intake.uploads import Uploads
 from chalicelib.integration.redeliver import Redelivery
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 from chalicelib.recognition.recognize import ImageRecognition
 from chalicelib.recognition.reconcile import Reconciliation
 from chalicelib.recognition.rekognition import Rekognition
-from chalicelib.recognition.results_topic import Results
+from chalicelib.recognition.results_topic import ResultsTopic
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class Services:
         return Batches(self._table, client("sqs"), self._settings.intake_queue_url)
 
     @cached_property
-    def waiting_pictures(self) -> WaitingPictures:
+    def queued_images(self) -> QueuedImages:
         """Uploads and URLs of batches to stored images."""
-        return WaitingPictures(self.intake, self.uploads, self.batches)
+        return QueuedImages(self.intake, self.uploads, self.batches)
 
     @cached_property
     def idempotent_requests(self) -> IdempotentRequests:
@@ -108,14 +108,14 @@ class Services:
             self._settings.max_labels,
             self._settings.min_confidence,
         )
-        claims = Claims(
+        leases = Leases(
             self._table,
             self.catalog,
             lambda image_id: self.store.features_of(image_id) or self._settings.default_features,
         )
-        results = Results(client("sns"), self._settings.results_topic_arn)
+        results = ResultsTopic(client("sns"), self._settings.results_topic_arn)
         return ImageRecognition(
-            self.store, rekognition, self.catalog, claims, results, self._model_versions
+            self.store, rekognition, self.catalog, leases, results, self._model_versions
         )
 
     @cached_property
@@ -148,9 +148,9 @@ class Services:
 
     @cached_property
     def delivery(self) -> "ResultDelivery":
-        """Results to the third party."""
+        """ResultsTopic to the third party."""
         # Only one of the functions needs HTTP of its own.
-        from chalicelib.integration.circuit_breaker import Circuit
+        from chalicelib.integration.circuit_breaker import CircuitBreaker
         from chalicelib.integration.deliver import ResultDelivery
         from chalicelib.integration.retry_schedule import RetrySchedule
         from chalicelib.integration.third_party import ThirdParty
@@ -159,7 +159,7 @@ class Services:
         third_party = ThirdParty(
             self._settings.third_party_url,
             WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),
-            Circuit(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
+            CircuitBreaker(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
             self._settings.delivery_deadline_seconds,
         )
         schedule = RetrySchedule(self._settings.delivery_pauses_seconds)
@@ -167,7 +167,7 @@ class Services:
 
     @cached_property
     def redelivery(self) -> Redelivery:
-        """Results to the third party once more, because somebody asked."""
+        """ResultsTopic to the third party once more, because somebody asked."""
         return Redelivery(self.catalog, client("sqs"), self._settings.integration_queue_url)
 
     @cached_property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 from chalicelib.integration.retry_schedule import LONGEST_PAUSE_SECONDS
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 
 # Ten pauses, so eleven tries: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 6 h, 10 h; in all a
 # day, as Standard Webhooks has it. INTEGRATION_MAX_RECEIVES belongs to it.

@@ -15,7 +15,7 @@ MAX_KEY_LENGTH = 255
 
 
 @dataclass(frozen=True)
-class Answer:
+class RouteResponse:
     """What is answered: kept as it is, so it holds JSON values only."""
 
     status_code: int
@@ -31,8 +31,8 @@ class IdempotentRequests:
         self._table_name = table_name
 
     def once(
-        self, key: str, caller: str, request: str, context: Any, answer: Callable[[], Answer]
-    ) -> Answer:
+        self, key: str, caller: str, request: str, context: Any, answer: Callable[[], RouteResponse]
+    ) -> RouteResponse:
         """The answer of the first request of this caller with this key.
 
         `request` is what the caller asks, as text; the same key with another request is refused.
@@ -75,7 +75,7 @@ class IdempotentRequests:
             key_prefix="request",
         )
         try:
-            return Answer(**once(asked={"caller": caller, "key": key, "request": request}))
+            return RouteResponse(**once(asked={"caller": caller, "key": key, "request": request}))
         except IdempotencyAlreadyInProgressError as error:
             raise IdempotencyKeyInUse(
                 f"A request with the Idempotency-Key {key!r} is being answered just now. "

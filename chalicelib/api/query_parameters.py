@@ -1,22 +1,16 @@
 """Which images to list: the query of `GET /images`, checked."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chalicelib.catalog.keys import label_key
+from chalicelib.catalog.query import BEST, DEFAULT_LIMIT, MAX_LIMIT, NEWEST, PageRequest
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.image import Status
 
-MAX_LIMIT = 100  # BatchGetItem fetches at most 100 items
-DEFAULT_LIMIT = 20
-MAX_LIMIT_OF_LABELS = 1000
-MAX_LABELS = 5
+MAX_LABELS_LIMIT = 1000
+MAX_QUERY_LABELS = 5
 LONGEST_LABEL = 256
-
-NEWEST = "newest"
-BEST = "best"
 
 _PARAMETERS = (
     "label",
@@ -28,29 +22,6 @@ _PARAMETERS = (
     "limit",
     "cursor",
 )
-
-
-@dataclass(frozen=True)
-class PageRequest:
-    """Images that have all of the labels, each with at least `min_confidence` (0 to 100).
-
-    `order` is NEWEST or, with a label and no time, BEST: by the confidence of the first label. The
-    times are in UTC, the ends not included.
-    """
-
-    labels: tuple[str, ...] = ()
-    min_confidence: float = 0
-    status: Status | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    order: str = NEWEST
-    limit: int = DEFAULT_LIMIT
-    cursor: str | None = None
-
-    def fingerprint(self) -> str:
-        """The same for the pages of one list, whatever their limit and cursor."""
-        query = replace(self, limit=DEFAULT_LIMIT, cursor=None)
-        return hashlib.sha256(repr(query).encode()).hexdigest()[:12]
 
 
 def page_request(parameters: Mapping[str, Sequence[str]]) -> PageRequest:
@@ -78,7 +49,7 @@ def label_page_request(parameters: Mapping[str, Sequence[str]]) -> tuple[str, in
     allowed = ("prefix", "limit", "cursor")
     _refuse_unknown(parameters, allowed)
     given = {name: _only(name, parameters[name]) for name in parameters}
-    limit = int(_number(given, "limit", MAX_LIMIT, 1, MAX_LIMIT_OF_LABELS, whole=True))
+    limit = int(_number(given, "limit", MAX_LIMIT, 1, MAX_LABELS_LIMIT, whole=True))
     return given.get("prefix", "")[:LONGEST_LABEL], limit, given.get("cursor")
 
 
@@ -103,9 +74,9 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
                 "characters, such as label=Cat."
             )
     keys = tuple(dict.fromkeys(map(label_key, names)))
-    if len(keys) > MAX_LABELS:
+    if len(keys) > MAX_QUERY_LABELS:
         raise InvalidRequest(
-            f"The query has {len(keys)} labels, but may have at most {MAX_LABELS}."
+            f"The query has {len(keys)} labels, but may have at most {MAX_QUERY_LABELS}."
         )
     return keys
 

@@ -10,10 +10,10 @@ from typing import Any
 from chalicelib.intake.batches import MAX_URLS
 from chalicelib.intake.fetching.image_urls import LONGEST_URL
 from chalicelib.model.errors import InvalidRequest
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 
 # Under these API Gateway hands a body on byte for byte.
-PICTURE_CONTENT_TYPES = (
+IMAGE_CONTENT_TYPES = (
     "image/jpeg",
     "image/png",
     "image/webp",
@@ -81,13 +81,13 @@ def month(parameters: Mapping[str, str] | None, now: datetime) -> str:
     return asked
 
 
-def is_picture(headers: Mapping[str, str]) -> bool:
+def has_image_body(headers: Mapping[str, str]) -> bool:
     """Whether a request's body is meant for a picture; else it should be JSON.
 
     Which kind it is shows from its bytes: the header only has to say that it is no JSON.
     """
     content_type = headers.get("content-type", "").split(";")[0].strip().lower()
-    return content_type.startswith("image/") or content_type in PICTURE_CONTENT_TYPES
+    return content_type.startswith("image/") or content_type in IMAGE_CONTENT_TYPES
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:

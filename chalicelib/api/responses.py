@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.catalog.items import FINDINGS_OF
 from chalicelib.catalog.labels import LabelPage
+from chalicelib.model.documents import result_values
 from chalicelib.model.image import Image, ImageSummary
 from chalicelib.model.serialization import to_plain
 
@@ -16,18 +16,6 @@ def image_values(image: Image) -> dict[str, Any]:
     deliveries = to_plain(image.deliveries)
     last = deliveries[-1] if deliveries else None
     return result_values(image) | {"delivery": last, "deliveries": deliveries}
-
-
-def result_values(image: Image) -> dict[str, Any]:
-    """An image's result, as the third party gets it: without the state of its own delivery.
-
-    What was never asked of the image is left out.
-    """
-    values: dict[str, Any] = to_plain(image)
-    del values["deliveries"], values["result_delivery"]
-    findings = values.pop("findings")
-    asked = [FINDINGS_OF[state.name] for state in image.features]
-    return values | {name: findings[name] for name in findings if name in asked}
 
 
 def image_summary(image: ImageSummary) -> dict[str, Any]:

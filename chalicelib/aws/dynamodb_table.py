@@ -3,15 +3,19 @@
 import random
 import time
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
-from chalicelib.catalog.items import from_item, to_item
-
 Values = dict[str, Any]
+Item = Mapping[str, Any]  # attribute name to DynamoDB's typed value, as the boto3 client has it
 
 _TRIES = 5
+
+_serializer = TypeSerializer()
+_deserializer = TypeDeserializer()
 
 
 class Table:
@@ -172,3 +176,30 @@ def _conditional(condition: str, values: Values | None) -> Values:
 
 def _condition_failed(error: ClientError) -> bool:
     return bool(error.response["Error"]["Code"] == "ConditionalCheckFailedException")
+
+
+def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values as DynamoDB's typed values; None is left out."""
+    return {
+        name: _serializer.serialize(_numbers_as_decimals(value))
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def from_item(item: Item) -> dict[str, Any]:
+    """DynamoDB's typed values as plain values."""
+    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+
+
+def _numbers_as_decimals(value: Any) -> Any:
+    match value:
+        case float():
+            return Decimal(repr(value))
+        case Mapping():
+            return {
+                name: _numbers_as_decimals(part) for name, part in value.items() if part is not None
+            }
+        case list():
+            return [_numbers_as_decimals(part) for part in value]
+    return value

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 FIRST_PAUSE_SECONDS = 20
-LONGEST_PAUSE_SECONDS = 900
+LONGEST_BACKOFF_SECONDS = 900
 _JITTER = 0.2
 
 logger = logging.getLogger(__name__)
 
 
-class BatchUnfinished(Exception):
+class BatchIncomplete(Exception):
     """Some messages of a batch could not be worked off; SQS will give them again."""
 
 
@@ -84,16 +84,16 @@ class Queue:
             VisibilityTimeout=math.ceil(pause_seconds),
         )
 
-    def work_through(
+    def process(
         self, batch: Iterable[Message], work: Callable[[Message], None], at_once: int = 10
     ) -> None:
-        """Do the work of every message, some at once; raise BatchUnfinished if some failed."""
+        """Do the work of every message, some at once; raise BatchIncomplete if some failed."""
         messages = list(batch)
         with ThreadPoolExecutor(max_workers=at_once) as pool:
             failed = set(pool.map(lambda message: self._failed(message, work), messages)) - {None}
         if failed:
             self.delete([message for message in messages if message not in failed])
-            raise BatchUnfinished(
+            raise BatchIncomplete(
                 f"{len(failed)} of {len(messages)} messages could not be worked off; "
                 "the lines above say why. SQS gives them again, and at last to the "
                 "dead-letter queue."
@@ -112,7 +112,7 @@ class Queue:
                 pause = FIRST_PAUSE_SECONDS * 2 ** (message.receive_count - 1)
                 # What failed together should not come back together.
                 jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
-                self.postpone(message, min(pause, LONGEST_PAUSE_SECONDS) * jitter)
+                self.postpone(message, min(pause, LONGEST_BACKOFF_SECONDS) * jitter)
             return message
         return None
 

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _LOOKS = 3
 
 
-class RowsKeepChanging(Exception):
+class RowKeepsChanging(Exception):
     """The image's rows changed each time between the look at S3 and their removal."""
 
 
@@ -30,10 +30,10 @@ class ImageRemoval:
         """Delete what is known of an image, unless it is stored (again)."""
         for _ in range(_LOOKS):
             snapshot = self._catalog.snapshot(image_id)
-            if self._store.holds(image_id):
+            if self._store.exists(image_id):
                 return
             if self._catalog.forget(snapshot):
                 with about_image(image_id):
                     logger.info("Removed: its rows are deleted")
                 return
-        raise RowsKeepChanging(f"Image {image_id} changed {_LOOKS} times while it was removed.")
+        raise RowKeepsChanging(f"Image {image_id} changed {_LOOKS} times while it was removed.")

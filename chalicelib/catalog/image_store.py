@@ -2,30 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.model.image import Feature, is_image_id
+from chalicelib.model.findings import Feature
+from chalicelib.model.identity import IMAGES_PREFIX, image_id_of_key, image_key
 
-if TYPE_CHECKING:
-    from chalicelib.intake.images.prepare import PreparedImage
-
-KEY_PREFIX = "images/"
 ADDRESS_SECONDS = 300
-
-
-def key_of(image_id: str) -> str:
-    """The S3 key under which an image is stored."""
-    return KEY_PREFIX + image_id
-
-
-def image_id_of(key: str) -> str | None:
-    """The image that is stored under a key, or None where the key is not one of ours."""
-    image_id = key.removeprefix(KEY_PREFIX)
-    if key.startswith(KEY_PREFIX) and is_image_id(image_id):
-        return image_id
-    return None
 
 
 class ImageStore:
@@ -35,7 +19,9 @@ class ImageStore:
         self._client = client
         self.bucket_name = bucket_name
 
-    def put(self, image_id: str, image: "PreparedImage", features: Sequence[Feature]) -> bool:
+    def put(
+        self, image_id: str, content: bytes, content_type: str, features: Sequence[Feature]
+    ) -> bool:
         """Store an image unless it is there already; tell whether it was written now.
 
         The features that are asked for are noted on the object, for a recognition that hears of it
@@ -46,9 +32,9 @@ class ImageStore:
         try:
             self._client.put_object(
                 Bucket=self.bucket_name,
-                Key=key_of(image_id),
-                Body=image.content,
-                ContentType=image.content_type,
+                Key=image_key(image_id),
+                Body=content,
+                ContentType=content_type,
                 IfNoneMatch="*",
                 ChecksumAlgorithm="SHA256",
                 Metadata={"features": ",".join(features)},
@@ -66,13 +52,13 @@ class ImageStore:
 
     def delete(self, image_id: str) -> None:
         """Remove an image, if it is there; S3 tells that it was removed."""
-        self._client.delete_object(Bucket=self.bucket_name, Key=key_of(image_id))
+        self._client.delete_object(Bucket=self.bucket_name, Key=image_key(image_id))
 
-    def address_of(self, image_id: str) -> str:
+    def presigned_url(self, image_id: str) -> str:
         """A URL at which whoever has it can get the image for ADDRESS_SECONDS."""
         url: str = self._client.generate_presigned_url(
             "get_object",
-            Params={"Bucket": self.bucket_name, "Key": key_of(image_id)},
+            Params={"Bucket": self.bucket_name, "Key": image_key(image_id)},
             ExpiresIn=ADDRESS_SECONDS,
         )
         return url
@@ -83,14 +69,14 @@ class ImageStore:
         The key is empty where there are no more.
         """
         answer = self._client.list_objects_v2(
-            Bucket=self.bucket_name, Prefix=KEY_PREFIX, StartAfter=after
+            Bucket=self.bucket_name, Prefix=IMAGES_PREFIX, StartAfter=after
         )
         found = answer.get("Contents", [])
-        ids = ((image_id_of(each["Key"]), each["LastModified"]) for each in found)
+        ids = ((image_id_of_key(each["Key"]), each["LastModified"]) for each in found)
         stored = [(image_id, since) for image_id, since in ids if image_id is not None]
         return stored, found[-1]["Key"] if answer["IsTruncated"] else ""
 
-    def holds(self, image_id: str) -> bool:
+    def exists(self, image_id: str) -> bool:
         """Whether the image is in the bucket at this moment."""
         return self._head(image_id) is not None
 
@@ -103,7 +89,7 @@ class ImageStore:
     def _head(self, image_id: str) -> dict[str, Any] | None:
         try:
             head: dict[str, Any] = self._client.head_object(
-                Bucket=self.bucket_name, Key=key_of(image_id)
+                Bucket=self.bucket_name, Key=image_key(image_id)
             )
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:

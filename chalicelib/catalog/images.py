@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog import keys
 from chalicelib.catalog.items import Row, findings_of, row_of, row_values
-from chalicelib.catalog.labels import count_change
-from chalicelib.model.changes import arrived_again
-from chalicelib.model.image import Feature, Image
+from chalicelib.catalog.labels import count_label
+from chalicelib.model.changes import with_arrival
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Image
 
 _DECISIONS = 8
 
@@ -83,7 +84,7 @@ class Catalog:
 
         def arrive(known: Image) -> Image:
             before.append(known)
-            return arrived_again(known, arrival)
+            return with_arrival(known, arrival)
 
         image = self.revise(arrival.id, arrive)
         if image is None:  # removed at this moment
@@ -138,7 +139,7 @@ class Catalog:
                     for sk in snapshot.sort_keys
                 ),
                 *(
-                    count_change(self._table, name, snapshot.image_id, -1)
+                    count_label(self._table, name, snapshot.image_id, -1)
                     for name in snapshot.labels
                 ),
             ]

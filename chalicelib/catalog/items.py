@@ -1,30 +1,14 @@
-"""What the catalog keeps of an image, as items of its table, and back; catalog_keys has their keys.
-
-DynamoDB takes numbers as Decimal only.
-"""
+"""What the catalog keeps of an image, as items of its table, and back; `keys` has their keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
+from chalicelib.aws.dynamodb_table import Item, from_item
 from chalicelib.catalog import keys
-from chalicelib.model.image import Feature, Findings, Image, ImageSummary, Label, LabelSummary
+from chalicelib.model.findings import FINDINGS_OF, Feature, Findings, Label
+from chalicelib.model.image import Image, ImageSummary, LabelSummary
 from chalicelib.model.serialization import from_plain, to_plain
-
-Item = Mapping[str, Any]  # attribute name to DynamoDB's typed value, as the boto3 client has it
-
-# Where the findings of a feature are in Findings.
-FINDINGS_OF = {
-    Feature.LABELS: "labels",
-    Feature.TEXT: "texts",
-    Feature.FACES: "faces",
-    Feature.MODERATION: "moderation_labels",
-    Feature.CELEBRITIES: "celebrities",
-    Feature.PROPERTIES: "properties",
-}
 
 _OF_THE_IMAGE = (
     "status",
@@ -48,22 +32,19 @@ _OF_THE_SUMMARY = (
     "failure",
 )
 
-_serializer = TypeSerializer()
-_deserializer = TypeDeserializer()
-
 
 @dataclass(frozen=True)
 class Row:
     """An image's item: the image without its findings, but with its labels in brief.
 
-    `revision` counts the writes of the item. `claimed_until` is the token of whoever has the right
+    `revision` counts the writes of the item. `leased_until` is the token of whoever has the right
     to recognize the image.
     """
 
     image: Image
     labels: tuple[LabelSummary, ...] = ()
     revision: int = 0
-    claimed_until: str | None = None
+    leased_until: str | None = None
 
     def summary(self) -> ImageSummary:
         """The image as one of a list."""
@@ -87,26 +68,26 @@ def row_values(row: Row) -> dict[str, Any]:
         "status_shard": keys.status_shard(image.status, shard),
         "labels": to_plain(row.labels),
         "revision": row.revision,
-        "claimed_until": row.claimed_until,
+        "leased_until": row.leased_until,
     }
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
     """The row that `row_values` made these of."""
-    image_id = keys.image_id_of(values["pk"])
+    image_id = keys.image_id_of_partition(values["pk"])
     given = {name: values[name] for name in _OF_THE_IMAGE if name in values}
     return Row(
         from_plain(Image, {"id": image_id, **given}),
         tuple(from_plain(LabelSummary, label) for label in values.get("labels", ())),
         int(values["revision"]),
-        values.get("claimed_until"),
+        values.get("leased_until"),
     )
 
 
 def summary_of(values: Mapping[str, Any]) -> ImageSummary:
     """The image as one of a list, from the values of its item."""
     given = {name: values[name] for name in _OF_THE_SUMMARY if name in values}
-    return from_plain(ImageSummary, {"id": keys.image_id_of(values["pk"]), **given})
+    return from_plain(ImageSummary, {"id": keys.image_id_of_partition(values["pk"]), **given})
 
 
 def summary_from_item(item: Item) -> ImageSummary:
@@ -154,30 +135,3 @@ def label_values(image: Image, labels: Iterable[Label], room: int) -> Iterator[d
             "time_key": keys.time_key(image.created_at, image.id),
             "name": name,
         }
-
-
-def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values as DynamoDB's typed values; None is left out."""
-    return {
-        name: _serializer.serialize(_numbers_as_decimals(value))
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def from_item(item: Item) -> dict[str, Any]:
-    """DynamoDB's typed values as plain values."""
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
-
-
-def _numbers_as_decimals(value: Any) -> Any:
-    match value:
-        case float():
-            return Decimal(repr(value))
-        case Mapping():
-            return {
-                name: _numbers_as_decimals(part) for name, part in value.items() if part is not None
-            }
-        case list():
-            return [_numbers_as_decimals(part) for part in value]
-    return value

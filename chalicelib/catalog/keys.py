@@ -2,7 +2,7 @@
 
 One partition an image, `pk` = `IMAGE#<id>`: the item `IMAGE` has what is known of the image as a
 whole, an item `FEATURE#<feature>` what Rekognition told of that feature, and an item `LABEL#<key>`
-makes the image found under that name. The index's partitions are divided into SHARDS by the image's
+makes the image found under that name. The index's partitions are divided into INDEX_SHARDS by the image's
 id, so that what is written at one moment, or has one label, is not written to one partition.
 Within a shard the keys sort as texts, and every key ends with the image's id, which makes it
 unique: a page begins after the last key of the page before, whatever has arrived since.
@@ -16,12 +16,14 @@ unique: a page begins after the last key of the page before, whatever has arrive
 | by_waiting | waiting_shard, such as `2`, while a feature is PENDING | waiting_since |
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
+
+from chalicelib.model.serialization import timestamp
 
 IMAGE_SORT_KEY = "IMAGE"
 FEATURE_PREFIX = "FEATURE#"
 LABEL_PREFIX = "LABEL#"
-SHARDS = ("0", "1", "2", "3")
+INDEX_SHARDS = ("0", "1", "2", "3")
 
 
 def partition_key(image_id: str) -> str:
@@ -29,14 +31,14 @@ def partition_key(image_id: str) -> str:
     return f"IMAGE#{image_id}"
 
 
-def image_id_of(partition: str) -> str:
+def image_id_of_partition(partition: str) -> str:
     """The image whose items are in a partition."""
     return partition.removeprefix("IMAGE#")
 
 
 def shard_of(image_id: str) -> str:
-    """One of SHARDS."""
-    return SHARDS[int(image_id[0], 16) % len(SHARDS)]
+    """One of INDEX_SHARDS."""
+    return INDEX_SHARDS[int(image_id[0], 16) % len(INDEX_SHARDS)]
 
 
 def status_shard(status: str, shard: str) -> str:
@@ -77,8 +79,3 @@ def best_key(confidence: float, image_id: str) -> str:
 def confidence_key(confidence: float) -> str:
     """What the best_key of a confidence from 0 to 100 begins with."""
     return f"{confidence:010.6f}"
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, so that the texts sort as the moments do."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from chalicelib.api.query_parameters import BEST, PageRequest
 from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.pages import CatalogPages
+from chalicelib.catalog.query import BEST, PageRequest
 from chalicelib.model.errors import UnknownLabel
 
 _SHOWN = 20
@@ -17,10 +17,10 @@ class KnownLabels:
         self._counts = counts
         self._pages = pages
 
-    def check(self, labels: Iterable[str]) -> None:
+    def require(self, labels: Iterable[str]) -> None:
         """Raise UnknownLabel, with labels that there are, for a label key that is not known."""
         for label in labels:
-            if not self._counts.was_counted(label) and not self._finds_any(label):
+            if not self._counts.has_counted(label) and not self._finds_any(label):
                 raise UnknownLabel(f"No image has had the label {label!r} yet. {self._choice()}")
 
     def _finds_any(self, label: str) -> bool:

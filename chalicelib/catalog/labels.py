@@ -1,6 +1,6 @@
 """How many images have each label, counted in the transaction that writes or deletes the image.
 
-A label's count is divided into SHARDS by the image's id, so that two images with the same label
+A label's count is divided into COUNT_SHARDS by the image's id, so that two images with the same label
 seldom write the same item at the same moment.
 """
 
@@ -13,7 +13,7 @@ from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog import keys
 from chalicelib.catalog.cursors import read_cursor, write_cursor
 
-SHARDS = tuple("01234567")
+COUNT_SHARDS = tuple("01234567")
 
 _AFTER_ALL = chr(0x10FFFF)  # sorts behind every other character
 
@@ -34,9 +34,9 @@ class LabelPage:
     cursor: str | None
 
 
-def count_change(table: Table, name: str, image_id: str, step: int) -> dict[str, Any]:
+def count_label(table: Table, name: str, image_id: str, step: int) -> dict[str, Any]:
     """A part of a transaction: an image with a label came (1) or went (-1)."""
-    partition = _partition(SHARDS[int(image_id[:2], 16) % len(SHARDS)])
+    partition = _partition(COUNT_SHARDS[int(image_id[:2], 16) % len(COUNT_SHARDS)])
     return table.add_in_transaction(partition, keys.label_key(name), {"count": step}, name=name)
 
 
@@ -56,7 +56,7 @@ class LabelCounts:
         after = read_cursor(cursor, fingerprint) or ""
         names: dict[str, str] = {}
         counts: Counter[str] = Counter()
-        for shard in SHARDS:
+        for shard in COUNT_SHARDS:
             for item in self._items(shard, prefix, after, limit + 1):
                 names[item["sk"]] = item["name"]
                 counts[item["sk"]] += int(item["count"])
@@ -66,9 +66,9 @@ class LabelCounts:
         is_last = len(first) <= limit
         return LabelPage(labels, None if is_last else write_cursor(fingerprint, first[limit - 1]))
 
-    def was_counted(self, label_key: str) -> bool:
+    def has_counted(self, label_key: str) -> bool:
         """Whether any image has a label of that key, or had it."""
-        return any(self._table.get(_partition(shard), label_key) for shard in SHARDS)
+        return any(self._table.get(_partition(shard), label_key) for shard in COUNT_SHARDS)
 
     def _items(self, shard: str, prefix: str, after: str, limit: int) -> list[dict[str, Any]]:
         return self._table.some_items(

@@ -1,6 +1,6 @@
 """The right to recognize an image, and the writing of what was recognized.
 
-A claim lasts until its lease ends, so that two invocations never ask Rekognition about one image
+A lease lasts until its lease ends, so that two invocations never ask Rekognition about one image
 at the same time, and one that was cut off is followed by another.
 """
 
@@ -12,27 +12,28 @@ from chalicelib.aws.dynamodb_table import Table, Values
 from chalicelib.catalog import keys
 from chalicelib.catalog.images import NEW, UNCHANGED, Catalog
 from chalicelib.catalog.items import Row, feature_values, label_values, row_of, row_values
-from chalicelib.catalog.labels import count_change
-from chalicelib.catalog.usage import call_counted
-from chalicelib.model.changes import Outcome, asked_for, came_out
-from chalicelib.model.image import Feature, Findings, Image, LabelSummary, Status
-from chalicelib.recognition.rekognition import Question
+from chalicelib.catalog.labels import count_label
+from chalicelib.catalog.usage import count_call
+from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
+from chalicelib.model.findings import Feature, Findings, RekognitionCall
+from chalicelib.model.image import Image, LabelSummary, Status
+from chalicelib.model.serialization import timestamp
 
 _MOST_PARTS = 100  # of one transaction of DynamoDB
 
 
 @dataclass(frozen=True)
-class Claim:
+class Lease:
     """An image as it is, and the token that lets its holder write its result.
 
-    `token` is None where no feature is pending, or somebody else holds the claim.
+    `token` is None where no feature is pending, or somebody else holds the lease.
     """
 
     row: Row
     token: str | None
 
 
-class Claims:
+class Leases:
     """The recognition's side of the catalog.
 
     `first_features` tells what to recognize of an image, by its id, that nobody registered yet.
@@ -48,64 +49,64 @@ class Claims:
         self._catalog = catalog
         self._first_features = first_features
 
-    def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
+    def lease(self, image_id: str, now: datetime, lease: timedelta) -> Lease:
         """Take the right to recognize what is pending of an image, unless it is taken.
 
         An image that nobody registered (S3 was quicker, or somebody put it straight into the
         bucket) starts to exist here.
         """
-        token = keys.timestamp(now + lease)
+        token = timestamp(now + lease)
         held, values = self._table.update(
             keys.partition_key(image_id),
             keys.IMAGE_SORT_KEY,
-            "SET claimed_until = :token ADD revision :one",
-            {":token": token, ":one": 1, ":now": keys.timestamp(now)},
+            "SET leased_until = :token ADD revision :one",
+            {":token": token, ":one": 1, ":now": timestamp(now)},
             "attribute_exists(waiting_shard) AND "
-            "(attribute_not_exists(claimed_until) OR claimed_until < :now)",
+            "(attribute_not_exists(leased_until) OR leased_until < :now)",
         )
         if values is not None:
             row = row_of(values)
-            return Claim(replace(row, claimed_until=token), token) if held else Claim(row, None)
+            return Lease(replace(row, leased_until=token), token) if held else Lease(row, None)
         features = self._first_features(image_id)
-        image = asked_for(Image(image_id, Status.PENDING, now), features, now)
-        row = Row(image, revision=1, claimed_until=token)
+        image = with_features_requested(Image(image_id, Status.PENDING, now), features, now)
+        row = Row(image, revision=1, leased_until=token)
         if self._table.put(row_values(row), NEW):
-            return Claim(row, token)
-        return self.claim(image_id, now, lease)  # it was registered at this moment
+            return Lease(row, token)
+        return self.lease(image_id, now, lease)  # it was registered at this moment
 
-    def release(self, claim: Claim) -> None:
-        """Give a claim back, so that the next try need not wait for the lease to end."""
+    def release(self, lease: Lease) -> None:
+        """Give a lease back, so that the next try need not wait for the lease to end."""
         self._table.update(
-            keys.partition_key(claim.row.image.id),
+            keys.partition_key(lease.row.image.id),
             keys.IMAGE_SORT_KEY,
-            "REMOVE claimed_until ADD revision :one",
-            {":token": claim.token, ":one": 1},
-            "claimed_until = :token",
+            "REMOVE leased_until ADD revision :one",
+            {":token": lease.token, ":one": 1},
+            "leased_until = :token",
         )
 
     def record(
         self,
-        claim: Claim,
-        outcomes: Sequence[Outcome],
+        lease: Lease,
+        outcomes: Sequence[FeatureOutcome],
         findings: Findings,
-        asked: Sequence[Question],
+        asked: Sequence[RekognitionCall],
         now: datetime,
     ) -> Row | None:
-        """Write what came out, all of it or nothing, and end the claim; the image's row then.
+        """Write what came out, all of it or nothing, and end the lease; the image's row then.
 
-        None where the claim does not hold: the image was removed meanwhile, or the lease ended and
+        None where the lease does not hold: the image was removed meanwhile, or the lease ended and
         another took over. The result is dropped.
         """
-        row: Row | None = claim.row
-        while row is not None and row.claimed_until == claim.token:
-            if row.labels and _tell_labels(outcomes):
+        row: Row | None = lease.row
+        while row is not None and row.leased_until == lease.token:
+            if row.labels and _include_labels(outcomes):
                 row = self._without_labels(row)
                 continue
             after = _after(row, outcomes, findings, now)
             unchanged = (UNCHANGED, {":revision": row.revision})
             put = self._table.put_in_transaction(row_values(after), *unchanged)
             parts = [put, *self._findings(after.image, outcomes, findings)]
-            parts += [call_counted(self._table, question, row.image.id, now) for question in asked]
+            parts += [count_call(self._table, question, row.image.id, now) for question in asked]
             if self._table.transact(parts):
                 return after
             row = self._catalog.row(row.image.id)
@@ -127,38 +128,38 @@ class Claims:
                 for sort_key in found.sort_keys
                 if sort_key.startswith(keys.LABEL_PREFIX)
             ),
-            *(count_change(self._table, name, row.image.id, -1) for name in found.labels),
+            *(count_label(self._table, name, row.image.id, -1) for name in found.labels),
         ]
         return after if self._table.transact(parts) else self._catalog.row(row.image.id)
 
     def _findings(
-        self, image: Image, outcomes: Iterable[Outcome], findings: Findings
+        self, image: Image, outcomes: Iterable[FeatureOutcome], findings: Findings
     ) -> Iterable[Values]:
         for feature in _recognized(outcomes):
             yield self._table.put_in_transaction(feature_values(image.id, feature, findings))
-        if _tell_labels(outcomes):
+        if _include_labels(outcomes):
             names = [label.name for label in findings.labels]
             for name in names:
-                yield count_change(self._table, name, image.id, 1)
+                yield count_label(self._table, name, image.id, 1)
             # The image's item, an item and a count of calls for each feature, a count a label.
             room = _MOST_PARTS - 1 - 2 * len(Feature) - len(names)
             for values in label_values(image, findings.labels, room):
                 yield self._table.put_in_transaction(values)
 
 
-def _recognized(outcomes: Iterable[Outcome]) -> list[Feature]:
+def _recognized(outcomes: Iterable[FeatureOutcome]) -> list[Feature]:
     return [outcome.feature for outcome in outcomes if outcome.failure is None]
 
 
-def _tell_labels(outcomes: Iterable[Outcome]) -> bool:
+def _include_labels(outcomes: Iterable[FeatureOutcome]) -> bool:
     return Feature.LABELS in _recognized(outcomes)
 
 
-def _after(row: Row, outcomes: Iterable[Outcome], findings: Findings, now: datetime) -> Row:
+def _after(row: Row, outcomes: Iterable[FeatureOutcome], findings: Findings, now: datetime) -> Row:
     labels = [LabelSummary(label.name, label.confidence) for label in findings.labels]
     return Row(
-        came_out(row.image, outcomes, now),
+        with_outcomes(row.image, outcomes, now),
         tuple(labels) or row.labels,
         row.revision + 1,
-        claimed_until=None,
+        leased_until=None,
     )

@@ -7,8 +7,8 @@ another image; what the latest told is never asked twice.
 from collections.abc import Iterable, Mapping
 
 from chalicelib.aws.dynamodb_table import Table
-from chalicelib.model.changes import Outcome
-from chalicelib.model.image import Feature
+from chalicelib.model.changes import FeatureOutcome
+from chalicelib.model.findings import Feature
 
 _PARTITION = "MODELS"
 
@@ -27,7 +27,7 @@ class ModelVersions:
             for item in self._table.items("pk = :pk", {":pk": _PARTITION})
         }
 
-    def note(self, outcomes: Iterable[Outcome]) -> None:
+    def note(self, outcomes: Iterable[FeatureOutcome]) -> None:
         """Remember the versions that answered; written where this process sees one first."""
         for outcome in outcomes:
             version = outcome.model_version

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from chalicelib.api.query_parameters import BEST, MAX_LIMIT, PageRequest
+from chalicelib.aws.dynamodb_table import from_item, to_item
 from chalicelib.catalog import keys
 from chalicelib.catalog.cursors import read_cursor, write_cursor
-from chalicelib.catalog.items import from_item, summary_of, to_item
+from chalicelib.catalog.items import summary_of
+from chalicelib.catalog.query import BEST, MAX_LIMIT, PageRequest
 from chalicelib.model.image import ImageSummary, Status
+from chalicelib.model.serialization import timestamp
 
 # Images with several labels are looked for among those with the first one. A page looks at no more
 # than so many of them, and may so hold fewer than were asked for, and still not be the last.
@@ -72,9 +74,11 @@ class CatalogPages:
 
     def waiting(self, since: str, limit: int) -> list[str]:
         """Images of which something is PENDING since before a timestamp."""
-        chosen = _Range("by_waiting", "waiting_shard", keys.SHARDS, "waiting_since", _FIRST, since)
+        chosen = _Range(
+            "by_waiting", "waiting_shard", keys.INDEX_SHARDS, "waiting_since", _FIRST, since
+        )
         entries = islice(self._entries(chosen, limit), limit)
-        return [keys.image_id_of(entry["pk"]) for entry in entries]
+        return [keys.image_id_of_partition(entry["pk"]) for entry in entries]
 
     def _choose(
         self, request: PageRequest, chosen: _Range
@@ -163,22 +167,24 @@ def _range(request: PageRequest, before: str | None) -> _Range:
         return _Range(
             "by_label_best",
             "label_shard",
-            tuple(keys.label_shard(request.labels[0], shard) for shard in keys.SHARDS),
+            tuple(keys.label_shard(request.labels[0], shard) for shard in keys.INDEX_SHARDS),
             "best_key",
             above,
             before or _LAST,
         )
     # An image's id follows the time, and "#" sorts before every digit and letter.
-    after = keys.timestamp(request.created_after) + _LAST if request.created_after else _FIRST
-    below = keys.timestamp(request.created_before) if request.created_before else _LAST
+    after = timestamp(request.created_after) + _LAST if request.created_after else _FIRST
+    below = timestamp(request.created_before) if request.created_before else _LAST
     if request.labels:
         index, name = "by_label_time", "label_shard"
-        partitions = tuple(keys.label_shard(request.labels[0], shard) for shard in keys.SHARDS)
+        partitions = tuple(
+            keys.label_shard(request.labels[0], shard) for shard in keys.INDEX_SHARDS
+        )
     elif request.status:
         index, name = "by_status", "status_shard"
-        partitions = tuple(keys.status_shard(request.status, shard) for shard in keys.SHARDS)
+        partitions = tuple(keys.status_shard(request.status, shard) for shard in keys.INDEX_SHARDS)
     else:
-        index, name, partitions = "by_time", "time_shard", keys.SHARDS
+        index, name, partitions = "by_time", "time_shard", keys.INDEX_SHARDS
     return _Range(index, name, partitions, "time_key", after, min(below, before or _LAST))
 
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.keys import shard_of
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature, RekognitionCall
 from chalicelib.model.serialization import to_plain
-from chalicelib.recognition.rekognition import Question
 
 CALLS = "calls"
 SAVED = "SAVED"
@@ -44,7 +43,9 @@ def month_of(moment: datetime) -> str:
     return f"{moment:%Y-%m}"
 
 
-def call_counted(table: Table, question: Question, image_id: str, now: datetime) -> dict[str, Any]:
+def count_call(
+    table: Table, question: RekognitionCall, image_id: str, now: datetime
+) -> dict[str, Any]:
     """A part of a transaction: one call was made."""
     numbers = {CALLS: 1, **{feature.value: 1 for feature in question.features}}
     return table.add_in_transaction(
@@ -58,7 +59,7 @@ class Usage:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def save(self, features: Iterable[Feature], image_id: str, now: datetime) -> None:
+    def count_saved(self, features: Iterable[Feature], image_id: str, now: datetime) -> None:
         """Count features that were asked and known already, so that nobody had to be paid."""
         numbers = {feature.value: 1 for feature in features}
         if numbers:

@@ -1,6 +1,5 @@
 """The use case: a picture, wherever it comes from, becomes a stored image."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.fetching.fetch import FetchedImage
-from chalicelib.intake.images import prepare as images
-from chalicelib.model.changes import asked_for
-from chalicelib.model.image import Content, Feature, Image, Original, Status
+from chalicelib.intake.images.prepare import PreparedImage, prepare
+from chalicelib.model.changes import with_features_requested
+from chalicelib.model.findings import Feature
+from chalicelib.model.identity import image_id_of_content
+from chalicelib.model.image import Content, Image, Original, Status
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class ImageIntake:
         self, content: bytes, features: Sequence[Feature], source: str | None = None
     ) -> Accepted:
         """Store a picture, to be recognized; nothing is stored where it is refused."""
-        prepared = images.prepare(content)
+        prepared = prepare(content)
         image_id = image_id_of_content(content)
         with about_image(image_id):
             return self._keep(image_id, prepared, features, source)
@@ -65,11 +66,11 @@ class ImageIntake:
     def _keep(
         self,
         image_id: str,
-        prepared: images.PreparedImage,
+        prepared: PreparedImage,
         features: Sequence[Feature],
         source: str | None,
     ) -> Accepted:
-        is_new = self._store.put(image_id, prepared, features)
+        is_new = self._store.put(image_id, prepared.content, prepared.content_type, features)
         if is_new:
             count("ImagesStored")
             count_bytes("BytesStored", len(prepared.content))
@@ -87,17 +88,12 @@ class ImageIntake:
                 prepared.original_kind, prepared.original_bytes, prepared.original_sha256
             ),
         )
-        registered = self._catalog.register(asked_for(image, features, now))
+        registered = self._catalog.register(with_features_requested(image, features, now))
         # Of a new object S3 tells by itself; but where another request has registered the image at
         # this moment, other features may have been recognized already.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
         if not is_new:
             known = [feature for feature in features if feature not in registered.added]
-            self._usage.save(known, image_id, now)
+            self._usage.count_saved(known, image_id, now)
         return Accepted(registered.image, is_new)
-
-
-def image_id_of_content(content: bytes) -> str:
-    """The identity of a picture: the first 32 hexadecimal digits of its bytes' SHA-256."""
-    return hashlib.sha256(content).hexdigest()[:32]

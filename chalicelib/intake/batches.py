@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.dynamodb_table import Table
-from chalicelib.catalog.keys import timestamp
 from chalicelib.model.errors import (
     BatchNotFound,
     FetchTimedOut,
@@ -22,7 +21,9 @@ from chalicelib.model.errors import (
     ImageServerUnreachable,
 )
 from chalicelib.model.events import NotOurMessage
-from chalicelib.model.image import Failure, Feature, Status
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Failure, Status
+from chalicelib.model.serialization import timestamp
 
 if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake

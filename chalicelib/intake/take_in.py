@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
 
 
-class WaitingPictures:
+class QueuedImages:
     """Takes in what nobody waits for at the other end of a request."""
 
     def __init__(self, intake: "ImageIntake", uploads: Uploads, batches: Batches) -> None:

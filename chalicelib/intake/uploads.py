@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.model.errors import ImageContentError, UploadNotFound
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 from chalicelib.model.serialization import from_plain, to_plain
 
 if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
 
-KEY_PREFIX = "uploads/"
+UPLOADS_PREFIX = "uploads/"
 VALID_FOR = timedelta(minutes=15)
 REMEMBERED_FOR = timedelta(days=7)
 
@@ -75,7 +75,7 @@ class Uploads:
         self._write(Upload(upload_id, "WAITING", tuple(features)), now)
         form = self._s3.generate_presigned_post(
             Bucket=self._bucket_name,
-            Key=KEY_PREFIX + upload_id,
+            Key=UPLOADS_PREFIX + upload_id,
             Conditions=[["content-length-range", 1, self._max_bytes]],
             ExpiresIn=int(VALID_FOR.total_seconds()),
         )
@@ -108,7 +108,7 @@ class Uploads:
         else:
             upload = replace(upload, status="STORED", image_id=accepted.image.id)
         self._write(upload, datetime.now(UTC))
-        self._s3.delete_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
+        self._s3.delete_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
 
     def _read(self, upload_id: str) -> Upload | None:
         values = self._table.get(*_key(upload_id))
@@ -119,7 +119,7 @@ class Uploads:
 
     def _content(self, upload_id: str) -> bytes | None:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket_name, Key=KEY_PREFIX + upload_id)
+            answer = self._s3.get_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
@@ -137,8 +137,8 @@ class Uploads:
 
 def upload_id_of(key: str) -> str | None:
     """The upload whose file has this key, or None where the key is not of an upload."""
-    upload_id = key.removeprefix(KEY_PREFIX)
-    return upload_id if key.startswith(KEY_PREFIX) and upload_id.isalnum() else None
+    upload_id = key.removeprefix(UPLOADS_PREFIX)
+    return upload_id if key.startswith(UPLOADS_PREFIX) and upload_id.isalnum() else None
 
 
 def _key(upload_id: str) -> tuple[str, str]:

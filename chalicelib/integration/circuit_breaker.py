@@ -11,8 +11,8 @@ from collections.abc import Callable
 PROBE_SECONDS = 30  # longer than any one request may take
 
 
-class Circuit:
-    """Counts failures in a row; at `most_failures` it admits one request each `hold_seconds`."""
+class CircuitBreaker:
+    """Counts failures in a row; at `most_failures` it allows one request each `hold_seconds`."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Circuit:
         self._is_probing = False
         self._changed = threading.Condition()
 
-    def admits(self) -> bool:
+    def allows(self) -> bool:
         """Whether a request may be sent now; its outcome is then to be noted.
 
         After the pause one request goes first, and those that come meanwhile wait to see what
@@ -44,7 +44,7 @@ class Circuit:
             self._is_probing = True
             return True
 
-    def note(self, *, failed: bool) -> None:
+    def record(self, *, failed: bool) -> None:
         """What became of a request."""
         with self._changed:
             self._is_probing = False

@@ -10,8 +10,8 @@ from chalicelib.aws.sqs_queue import GiveUp, TryAgainLater
 from chalicelib.catalog.images import Catalog
 from chalicelib.integration import xml_document as integration_xml
 from chalicelib.integration.retry_schedule import RetrySchedule
-from chalicelib.integration.third_party import Answer, Outcome, ThirdParty
-from chalicelib.model.changes import tried
+from chalicelib.integration.third_party import Attempt, AttemptOutcome, ThirdParty
+from chalicelib.model.changes import with_attempt
 from chalicelib.model.events import ResultEvent
 from chalicelib.model.image import Delivery, DeliveryStatus, Image
 
@@ -54,35 +54,39 @@ class ResultDelivery:
     ) -> None:
         answer = self._try(image, event, last_try=last_try)
         pause = self._schedule.pause_seconds(receive_count, answer.retry_after_seconds)
-        if answer.outcome is Outcome.WITHHELD:
+        if answer.outcome is AttemptOutcome.WITHHELD:
             count("DeliveriesWithheld")
-            self._catalog.revise(image.id, partial(tried, delivery=_held(image, event, pause)))
+            self._catalog.revise(
+                image.id, partial(with_attempt, delivery=_held(image, event, pause))
+            )
             raise DeliveryFailed(answer.reason or "held back", pause)
         delivery = _after(answer, _delivery(image, event.delivery), pause, last_try=last_try)
-        self._catalog.revise(image.id, partial(tried, delivery=delivery))
+        self._catalog.revise(image.id, partial(with_attempt, delivery=delivery))
         if delivery.status is DeliveryStatus.DELIVERED:
             count("ResultsDelivered")
             logger.info("Delivered at try %d", delivery.tries)
         elif delivery.status is DeliveryStatus.FAILED:
             count("DeliveriesFailed")
             logger.warning("Not delivered, at try %d: %s", delivery.tries, delivery.reason)
-        if answer.outcome is Outcome.REFUSED:
+        if answer.outcome is AttemptOutcome.REFUSED:
             raise DeliveryRefused(delivery.reason)
-        if answer.outcome is Outcome.TRY_AGAIN:
+        if answer.outcome is AttemptOutcome.TRY_AGAIN:
             raise DeliveryFailed(f"try {delivery.tries}: {answer.reason}", 0 if last_try else pause)
 
-    def _try(self, image: Image, event: ResultEvent, *, last_try: bool) -> Answer:
+    def _try(self, image: Image, event: ResultEvent, *, last_try: bool) -> Attempt:
         try:
             document = integration_xml.document(image)
         except integration_xml.NoDocument as error:
-            return Answer(Outcome.REFUSED, f"not sent: {error}")
+            return Attempt(AttemptOutcome.REFUSED, f"not sent: {error}")
         try:
             with timed("DeliverySeconds"):
-                return self._third_party.post(document, webhook_id=event.id, even_if_down=last_try)
+                return self._third_party.post(
+                    document, webhook_id=event.id, bypass_circuit_breaker=last_try
+                )
         except Exception as error:
             # Whatever it was, the image must show that its result is not delivered.
             logger.exception("Could not be sent")
-            return Answer(Outcome.TRY_AGAIN, f"not sent: {type(error).__name__}")
+            return Attempt(AttemptOutcome.TRY_AGAIN, f"not sent: {type(error).__name__}")
 
 
 def _is_settled(image: Image, event: ResultEvent) -> bool:
@@ -106,12 +110,12 @@ def _held(image: Image, event: ResultEvent, pause: float) -> Delivery:
     )
 
 
-def _after(answer: Answer, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
+def _after(answer: Attempt, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
     """The delivery's state after a try."""
     match answer.outcome:
-        case Outcome.DELIVERED:
+        case AttemptOutcome.DELIVERED:
             status = DeliveryStatus.DELIVERED
-        case Outcome.TRY_AGAIN if not last_try:
+        case AttemptOutcome.TRY_AGAIN if not last_try:
             status = DeliveryStatus.PENDING
         case _:
             status = DeliveryStatus.FAILED

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from chalicelib.catalog.images import Catalog
-from chalicelib.model.changes import to_be_sent_again
+from chalicelib.model.changes import with_new_delivery
 from chalicelib.model.errors import ImageNotFound, NoResultYet
 from chalicelib.model.events import result_event
 from chalicelib.model.image import Image
@@ -42,4 +42,4 @@ def _sent_again(image: Image, now: datetime) -> Image:
             f"Image {image.id} has no result yet of {', '.join(image.pending)}. It is sent by "
             "itself as soon as there is one."
         )
-    return to_be_sent_again(image, now)
+    return with_new_delivery(image, now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 
-from chalicelib.integration.circuit_breaker import Circuit
+from chalicelib.integration.circuit_breaker import CircuitBreaker
 from chalicelib.integration.retry_schedule import retry_after_seconds
 from chalicelib.integration.webhook_signing import WebhookSecrets, signed_headers
 from chalicelib.transport.bounded_post import NoAnswer, PostAnswer, post
@@ -17,7 +17,7 @@ _RETRIED_STATUSES = {408, 409, 425, 429}
 _DOWN_STATUSES = {408, 429}
 
 
-class Outcome(Enum):
+class AttemptOutcome(Enum):
     """What came of one try."""
 
     DELIVERED = auto()
@@ -27,13 +27,13 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Attempt:
     """The outcome of one try.
 
     `status_code` is None where no answer came. `reason` says what went wrong, None: nothing did.
     """
 
-    outcome: Outcome
+    outcome: AttemptOutcome
     reason: str | None = None
     status_code: int | None = None
     retry_after_seconds: float | None = None
@@ -43,14 +43,18 @@ class ThirdParty:
     """Where results are delivered."""
 
     def __init__(
-        self, url: str, secrets: WebhookSecrets, circuit: Circuit, deadline_seconds: float
+        self,
+        url: str,
+        secrets: WebhookSecrets,
+        circuit_breaker: CircuitBreaker,
+        deadline_seconds: float,
     ) -> None:
         self._url = url
         self._secrets = secrets
-        self._circuit = circuit
+        self._circuit_breaker = circuit_breaker
         self._deadline_seconds = deadline_seconds
 
-    def post(self, document: bytes, webhook_id: str, *, even_if_down: bool) -> Answer:
+    def post(self, document: bytes, webhook_id: str, *, bypass_circuit_breaker: bool) -> Attempt:
         """Send a document once, signed; WITHHELD, and not sent, while the third party is down.
 
         Raises only what keeps the secrets from being read; nothing is sent without a signature.
@@ -60,23 +64,27 @@ class ThirdParty:
             "Content-Type": "application/xml",
             **signed_headers(self._secrets.all(), webhook_id, now, document),
         }
-        if not (even_if_down or self._circuit.admits()):
-            return Answer(Outcome.WITHHELD, "held back: the third party failed several times")
+        if not (bypass_circuit_breaker or self._circuit_breaker.allows()):
+            return Attempt(
+                AttemptOutcome.WITHHELD, "held back: the third party failed several times"
+            )
         try:
             given = post(self._url, headers, document, Deadline.after(self._deadline_seconds))
         except NoAnswer as error:
-            self._circuit.note(failed=True)
-            return Answer(Outcome.TRY_AGAIN, str(error))
-        self._circuit.note(failed=given.status_code >= 500 or given.status_code in _DOWN_STATUSES)
+            self._circuit_breaker.record(failed=True)
+            return Attempt(AttemptOutcome.TRY_AGAIN, str(error))
+        self._circuit_breaker.record(
+            failed=given.status_code >= 500 or given.status_code in _DOWN_STATUSES
+        )
         return _answer(given, now)
 
 
-def _answer(given: PostAnswer, now: datetime) -> Answer:
+def _answer(given: PostAnswer, now: datetime) -> Attempt:
     status_code = given.status_code
     if 200 <= status_code < 300:
-        return Answer(Outcome.DELIVERED, status_code=status_code)
+        return Attempt(AttemptOutcome.DELIVERED, status_code=status_code)
     reason = f"HTTP status {status_code}" + (f": {given.text}" if given.text else "")
     if status_code >= 500 or status_code in _RETRIED_STATUSES:
         wished = retry_after_seconds(given.retry_after, now)
-        return Answer(Outcome.TRY_AGAIN, reason, status_code, wished)
-    return Answer(Outcome.REFUSED, reason, status_code)
+        return Attempt(AttemptOutcome.TRY_AGAIN, reason, status_code, wished)
+    return Attempt(AttemptOutcome.REFUSED, reason, status_code)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from chalicelib.api.responses import result_values
+from chalicelib.model.documents import result_values
 from chalicelib.model.image import Image
 
 ROOT = "ImageRecognition"

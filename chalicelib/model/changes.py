@@ -5,15 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from chalicelib.model.image import (
-    Delivery,
-    DeliveryStatus,
-    Failure,
-    Feature,
-    FeatureState,
-    Image,
-    Status,
-)
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Delivery, DeliveryStatus, Failure, FeatureState, Image, Status
 
 # A picture that is posted from a new URL each time (a signed one, say) must not grow its item
 # over DynamoDB's 400 KB: 20 URLs of at most 8,192 characters are 164 KB.
@@ -24,7 +17,7 @@ MAX_DELIVERIES = 10
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FeatureOutcome:
     """What came of one feature: `failure` is None where it was recognized."""
 
     feature: Feature
@@ -32,12 +25,12 @@ class Outcome:
     failure: Failure | None = None
 
 
-def arrived_again(known: Image, arrival: Image) -> Image:
+def with_arrival(known: Image, arrival: Image) -> Image:
     """A picture came in that is known: perhaps from another URL, with a wish for more features."""
     sources = known.sources
     if len(sources) < MAX_SOURCES:
         sources = tuple(sorted({*sources, *arrival.sources}))
-    return asked_for(
+    return with_features_requested(
         replace(
             known,
             sources=sources,
@@ -49,7 +42,7 @@ def arrived_again(known: Image, arrival: Image) -> Image:
     )
 
 
-def asked_for(
+def with_features_requested(
     image: Image,
     features: Iterable[Feature],
     now: datetime,
@@ -75,7 +68,7 @@ def asked_for(
     return replace(image, features=ordered, result_delivery=_next_number(image))
 
 
-def came_out(image: Image, outcomes: Iterable[Outcome], now: datetime) -> Image:
+def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetime) -> Image:
     """Rekognition answered for some features; with the last of them the image has its result."""
     ended = {outcome.feature: outcome for outcome in outcomes}
     image = replace(
@@ -101,8 +94,8 @@ def came_out(image: Image, outcomes: Iterable[Outcome], now: datetime) -> Image:
     )
 
 
-def tried(image: Image, delivery: Delivery) -> Image:
-    """A delivery was tried, unless it is forgotten, or succeeded before: its message came twice."""
+def with_attempt(image: Image, delivery: Delivery) -> Image:
+    """Note an attempt, unless its delivery is forgotten or succeeded before: messages come twice."""
     return replace(
         image,
         deliveries=tuple(
@@ -112,7 +105,7 @@ def tried(image: Image, delivery: Delivery) -> Image:
     )
 
 
-def to_be_sent_again(image: Image, now: datetime) -> Image:
+def with_new_delivery(image: Image, now: datetime) -> Image:
     """Somebody asks for the result to be sent again."""
     begun = Delivery(DeliveryStatus.PENDING, tries=0, number=_next_number(image), requested_at=now)
     return replace(image, deliveries=_begun(image, begun))
@@ -125,7 +118,7 @@ def _may_be_asked_again(state: FeatureState, latest_versions: Mapping[Feature, s
     return state.status is Status.FAILED
 
 
-def _ended(state: FeatureState, outcome: Outcome, now: datetime) -> FeatureState:
+def _ended(state: FeatureState, outcome: FeatureOutcome, now: datetime) -> FeatureState:
     return replace(
         state,
         status=Status.FAILED if outcome.failure else Status.RECOGNIZED,

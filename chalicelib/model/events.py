@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
-from chalicelib.catalog.image_store import image_id_of
-from chalicelib.model.image import ImageSummary, Status, is_image_id
+from chalicelib.model.identity import image_id_of_key, is_image_id
+from chalicelib.model.image import ImageSummary, Status
 
 _SNS_ARRAY_BYTES = 4096  # longer lists of labels are cut in the attribute, never in the event
 
@@ -51,7 +51,7 @@ def keys_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
 
 def image_ids_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
     """The images that an S3 notification tells of; objects that are not ours are left out."""
-    ids = map(image_id_of, keys_of_notification(notification))
+    ids = map(image_id_of_key, keys_of_notification(notification))
     return tuple(image_id for image_id in ids if image_id is not None)
 
 

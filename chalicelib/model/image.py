@@ -4,12 +4,11 @@ The field names are Rekognition's, in Python's spelling. Confidences are percent
 100; bounding boxes are ratios of the image's width and height, as Rekognition gives them.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-_IMAGE_ID = re.compile(r"[0-9a-f]{32}")
+from chalicelib.model.findings import Feature, Findings
 
 
 class Status(StrEnum):
@@ -20,17 +19,6 @@ class Status(StrEnum):
     FAILED = "FAILED"
 
 
-class Feature(StrEnum):
-    """Something that Rekognition can be asked about an image."""
-
-    LABELS = "LABELS"
-    TEXT = "TEXT"
-    FACES = "FACES"
-    MODERATION = "MODERATION"
-    CELEBRITIES = "CELEBRITIES"
-    PROPERTIES = "PROPERTIES"
-
-
 class DeliveryStatus(StrEnum):
     """How far a delivery of a result to the third party is."""
 
@@ -38,186 +26,6 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
     SUPERSEDED = "SUPERSEDED"  # given up for a later delivery
-
-
-@dataclass(frozen=True)
-class BoundingBox:
-    """A rectangle: `left` and `width` as ratios of the image's width, the others of its height."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One occurrence of a label, at a place in the image."""
-
-    confidence: float
-    bounding_box: BoundingBox
-
-
-@dataclass(frozen=True)
-class Label:
-    """Something that Rekognition sees in an image."""
-
-    name: str
-    confidence: float
-    parents: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    instances: tuple[Instance, ...] = ()
-
-
-@dataclass(frozen=True)
-class Point:
-    """A place: `x` as a ratio of the image's width, `y` of its height."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Text:
-    """A line of text in the image, or a word of one.
-
-    `type` is LINE or WORD; `parent_id` is the `id` of a word's line. The polygon's corners go
-    clockwise from the text's own upper left.
-    """
-
-    id: int
-    type: str
-    detected_text: str
-    confidence: float
-    bounding_box: BoundingBox
-    polygon: tuple[Point, ...]
-    parent_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Landmark:
-    """A point of a face, such as `eyeLeft`."""
-
-    type: str
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How a head is turned: degrees from -180 to 180."""
-
-    roll: float
-    yaw: float
-    pitch: float
-
-
-@dataclass(frozen=True)
-class FaceQuality:
-    """Brightness and sharpness of a face, each from 0 to 100."""
-
-    brightness: float
-    sharpness: float
-
-
-@dataclass(frozen=True)
-class AgeRange:
-    """Years, both ends included."""
-
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class FaceAttribute:
-    """What a face shows, such as `Smile`: `True` or `False`, or `Gender`: `Female` or `Male`."""
-
-    type: str
-    value: str
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Emotion:
-    """What a face looks like, which need not be what the person feels."""
-
-    type: str
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Face:
-    """A face; what the service did not tell is None or empty."""
-
-    confidence: float
-    bounding_box: BoundingBox
-    age_range: AgeRange | None = None
-    attributes: tuple[FaceAttribute, ...] = ()
-    emotions: tuple[Emotion, ...] = ()
-    landmarks: tuple[Landmark, ...] = ()
-    pose: Pose | None = None
-    quality: FaceQuality | None = None
-
-
-@dataclass(frozen=True)
-class ModerationLabel:
-    """Something that not everybody may want to see. `taxonomy_level` is 1 for the most general."""
-
-    name: str
-    confidence: float
-    parent_name: str | None = None
-    taxonomy_level: int | None = None
-
-
-@dataclass(frozen=True)
-class Celebrity:
-    """A well-known person. `id` and `urls` are Rekognition's."""
-
-    id: str
-    name: str
-    match_confidence: float
-    bounding_box: BoundingBox | None = None
-    urls: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DominantColor:
-    """A color of the image and the percentage of the pixels that have it."""
-
-    hex_code: str
-    css_color: str
-    simplified_color: str
-    pixel_percent: float
-
-
-@dataclass(frozen=True)
-class ImageQuality:
-    """Brightness, sharpness and contrast, each from 0 to 100."""
-
-    brightness: float
-    sharpness: float
-    contrast: float
-
-
-@dataclass(frozen=True)
-class Properties:
-    """The colors of an image, the most frequent first, and its quality."""
-
-    quality: ImageQuality
-    dominant_colors: tuple[DominantColor, ...] = ()
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What Rekognition told of an image; what was not asked, or not found, is empty."""
-
-    labels: tuple[Label, ...] = ()
-    texts: tuple[Text, ...] = ()
-    faces: tuple[Face, ...] = ()
-    moderation_labels: tuple[ModerationLabel, ...] = ()
-    celebrities: tuple[Celebrity, ...] = ()
-    properties: Properties | None = None
 
 
 @dataclass(frozen=True)
@@ -296,7 +104,7 @@ class Image:
     content: Content | None = None
     original: Original | None = None
     features: tuple[FeatureState, ...] = ()
-    findings: Findings = Findings()
+    findings: Findings = field(default_factory=Findings)
     recognized_at: datetime | None = None
     failure: Failure | None = None
     deliveries: tuple[Delivery, ...] = ()
@@ -342,8 +150,3 @@ class ImageSummary:
     labels: tuple[LabelSummary, ...] = ()
     recognized_at: datetime | None = None
     failure: Failure | None = None
-
-
-def is_image_id(text: str) -> bool:
-    """Whether a text can be an image's id: 32 hexadecimal digits in lower case."""
-    return _IMAGE_ID.fullmatch(text) is not None

@@ -7,14 +7,17 @@ is RFC 3339 text in UTC.
 import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from chalicelib.catalog.keys import timestamp
-
 Kind = TypeVar("Kind")
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, so that the texts sort as the moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_plain(value: Any) -> Any:

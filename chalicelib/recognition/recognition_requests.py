@@ -9,10 +9,10 @@ from typing import Any
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.usage import Usage
-from chalicelib.model.changes import asked_for
+from chalicelib.model.changes import with_features_requested
 from chalicelib.model.errors import ImageNotFound
 from chalicelib.model.events import recognition_request
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 
 
 class RecognitionRequests:
@@ -41,7 +41,8 @@ class RecognitionRequests:
         now = datetime.now(UTC)
         latest = self._model_versions.latest()
         image = self._catalog.revise(
-            image_id, partial(asked_for, features=features, now=now, latest_versions=latest)
+            image_id,
+            partial(with_features_requested, features=features, now=now, latest_versions=latest),
         )
         if image is None:
             raise ImageNotFound(
@@ -51,7 +52,7 @@ class RecognitionRequests:
         # A message too many does nothing; one too few would leave the image waiting.
         if pending:
             self.send(image_id)
-        self._usage.save([each for each in features if each not in pending], image_id, now)
+        self._usage.count_saved([each for each in features if each not in pending], image_id, now)
         return bool(pending)
 
     def send(self, image_id: str) -> None:

@@ -5,32 +5,32 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.aws.observability import about_image, count, timed
-from chalicelib.catalog.image_store import ImageStore, key_of
+from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.leases import Claim, Claims
+from chalicelib.catalog.leases import Lease, Leases
 from chalicelib.catalog.model_versions import ModelVersions
-from chalicelib.model.changes import Outcome
+from chalicelib.model.changes import FeatureOutcome
+from chalicelib.model.findings import RekognitionCall, merge_findings
+from chalicelib.model.identity import image_key
 from chalicelib.model.image import Failure, Status
 from chalicelib.recognition.rekognition import (
     ImageRefused,
     ObjectUnreadable,
-    Question,
     Rekognition,
-    Told,
-    questions,
-    together,
+    RekognitionResponse,
+    calls_for,
 )
-from chalicelib.recognition.results_topic import Results
+from chalicelib.recognition.results_topic import ResultsTopic
 
-# Longer than the function that recognizes may run (60 s), so that a claim outlives its holder
+# Longer than the function that recognizes may run (60 s), so that a lease outlives its holder
 # only when the holder was cut off.
 LEASE = timedelta(seconds=75)
 
 logger = logging.getLogger(__name__)
 
 
-class RecognizedElsewhere(Exception):
-    """Another invocation holds the claim; the message comes again, in case that one is cut off."""
+class RecognitionInProgress(Exception):
+    """Another invocation holds the lease; the message comes again, in case that one is cut off."""
 
 
 class ImageRecognition:
@@ -41,16 +41,16 @@ class ImageRecognition:
         store: ImageStore,
         rekognition: Rekognition,
         catalog: Catalog,
-        claims: Claims,
-        results: Results,
+        leases: Leases,
+        results: ResultsTopic,
         model_versions: ModelVersions,
         lease: timedelta = LEASE,
     ) -> None:
         self._store = store
         self._rekognition = rekognition
         self._catalog = catalog
-        self._claims = claims
-        self._results = results
+        self._leases = leases
+        self._results_topic = results
         self._model_versions = model_versions
         self._lease = lease
 
@@ -61,55 +61,57 @@ class ImageRecognition:
         last try that is their failure as well, and the message goes to the dead-letter queue.
         """
         with about_image(image_id):
-            claim = self._claims.claim(image_id, _now(), self._lease)
-            if claim.token is None:
-                self._tell_again(claim)
+            lease = self._leases.lease(image_id, _now(), self._lease)
+            if lease.token is None:
+                self._publish_again(lease)
             else:
-                self._recognize(claim, last_try=last_try)
+                self._recognize(lease, last_try=last_try)
 
-    def _recognize(self, claim: Claim, *, last_try: bool) -> None:
-        told: list[Told] = []
-        asked: list[Question] = []
-        outcomes: list[Outcome] = []
+    def _recognize(self, lease: Lease, *, last_try: bool) -> None:
+        told: list[RekognitionResponse] = []
+        asked: list[RekognitionCall] = []
+        outcomes: list[FeatureOutcome] = []
         passing: Exception | None = None
-        for question in questions(claim.row.image.pending):
+        for question in calls_for(lease.row.image.pending):
             try:
-                answer = self._ask(question, claim)
+                answer = self._ask(question, lease)
             except ImageRefused as refusal:
                 outcomes += _failed(question, refusal.failure)
             except Exception as error:
                 passing = error
-                if isinstance(error, ObjectUnreadable) and not self._store.holds(
-                    claim.row.image.id
+                if isinstance(error, ObjectUnreadable) and not self._store.exists(
+                    lease.row.image.id
                 ):
-                    self._drop(claim)
+                    self._drop(lease)
                     return
                 if last_try:
                     outcomes += _failed(question, Failure(type(error).__name__, str(error)))
             else:
                 told.append(answer)
                 asked.append(question)
-                outcomes += [Outcome(each, answer.model_version) for each in question.features]
+                outcomes += [
+                    FeatureOutcome(each, answer.model_version) for each in question.features
+                ]
         if outcomes:
-            self._record(claim, outcomes, told, asked)
+            self._record(lease, outcomes, told, asked)
         else:
-            self._claims.release(claim)
+            self._leases.release(lease)
         if passing:
             raise passing
 
-    def _ask(self, question: Question, claim: Claim) -> Told:
+    def _ask(self, question: RekognitionCall, lease: Lease) -> RekognitionResponse:
         with timed("RekognitionSeconds"):
-            return self._rekognition.ask(question, key_of(claim.row.image.id))
+            return self._rekognition.ask(question, image_key(lease.row.image.id))
 
     def _record(
         self,
-        claim: Claim,
-        outcomes: list[Outcome],
-        told: list[Told],
-        asked: list[Question],
+        lease: Lease,
+        outcomes: list[FeatureOutcome],
+        told: list[RekognitionResponse],
+        asked: list[RekognitionCall],
     ) -> None:
-        findings = together(each.findings for each in told)
-        row = self._claims.record(claim, outcomes, findings, asked, _now())
+        findings = merge_findings(each.findings for each in told)
+        row = self._leases.record(lease, outcomes, findings, asked, _now())
         if row is None:
             logger.info("Removed while it was recognized: the result is dropped")
             return
@@ -127,23 +129,23 @@ class ImageRecognition:
         if row.image.pending:
             return
         count("ImagesFailed" if row.image.status is Status.FAILED else "ImagesRecognized")
-        self._results.tell(row.summary(), row.image.result_delivery)
+        self._results_topic.publish(row.summary(), row.image.result_delivery)
 
-    def _tell_again(self, claim: Claim) -> None:
+    def _publish_again(self, lease: Lease) -> None:
         """A message that came twice: the first may have been cut off before it told the result."""
-        image = claim.row.image
+        image = lease.row.image
         if image.pending:
-            raise RecognizedElsewhere(f"Image {image.id} is being recognized just now.")
-        self._results.tell(claim.row.summary(), image.result_delivery)
+            raise RecognitionInProgress(f"Image {image.id} is being recognized just now.")
+        self._results_topic.publish(lease.row.summary(), image.result_delivery)
 
-    def _drop(self, claim: Claim) -> None:
-        """The object was removed before its arrival was worked on: the claim's item goes too."""
+    def _drop(self, lease: Lease) -> None:
+        """The object was removed before its arrival was worked on: the lease's item goes too."""
         logger.info("Not stored any more: forgotten")
-        self._catalog.forget(self._catalog.snapshot(claim.row.image.id))
+        self._catalog.forget(self._catalog.snapshot(lease.row.image.id))
 
 
-def _failed(question: Question, failure: Failure) -> Iterable[Outcome]:
-    return [Outcome(feature, failure=failure) for feature in question.features]
+def _failed(question: RekognitionCall, failure: Failure) -> Iterable[FeatureOutcome]:
+    return [FeatureOutcome(feature, failure=failure) for feature in question.features]
 
 
 def _now() -> datetime:

@@ -12,8 +12,8 @@ from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.observability import about_image, count
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.keys import timestamp
 from chalicelib.catalog.pages import CatalogPages
+from chalicelib.model.serialization import timestamp
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
 MOST_WAITING = 1000  # images of one run
@@ -53,7 +53,7 @@ class Reconciliation:
 
     def _put_back(self, image_id: str) -> None:
         snapshot = self._catalog.snapshot(image_id)
-        if self._store.holds(image_id):
+        if self._store.exists(image_id):
             logger.warning("Has waited too long for its recognition: put back to work")
             self._send(image_id)
         elif self._catalog.forget(snapshot):

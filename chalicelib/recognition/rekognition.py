@@ -1,12 +1,13 @@
 """Asking Amazon Rekognition about an image that is stored in S3."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.model.image import Failure, Feature, Findings
+from chalicelib.model.findings import Feature, Findings, RekognitionCall
+from chalicelib.model.image import Failure
 from chalicelib.recognition import rekognition_responses as answers
 
 # What Rekognition says of an image that will never be recognized, however often one asks.
@@ -37,31 +38,26 @@ class Throttled(Exception):
 
 
 @dataclass(frozen=True)
-class Told:
+class RekognitionResponse:
     """What one call told. `model_version` is None where the operation does not say its own."""
 
     findings: Findings
     model_version: str | None = None
 
 
-@dataclass(frozen=True)
-class Question:
-    """One call: an operation of Rekognition, and the features that it answers."""
-
-    operation: str
-    features: tuple[Feature, ...]
-
-
-def questions(features: Iterable[Feature]) -> tuple[Question, ...]:
+def calls_for(features: Iterable[Feature]) -> tuple[RekognitionCall, ...]:
     """The fewest calls that answer these features: labels and properties share one."""
     asked = set(features)
-    together = tuple(each for each in (Feature.LABELS, Feature.PROPERTIES) if each in asked)
+    merge_findings = tuple(each for each in (Feature.LABELS, Feature.PROPERTIES) if each in asked)
     single = (
-        Question(operation, (feature,))
+        RekognitionCall(operation, (feature,))
         for feature, operation in _OPERATIONS.items()
         if feature in asked
     )
-    return (*((Question("DetectLabels", together),) if together else ()), *single)
+    return (
+        *((RekognitionCall("DetectLabels", merge_findings),) if merge_findings else ()),
+        *single,
+    )
 
 
 class Rekognition:
@@ -75,7 +71,7 @@ class Rekognition:
         self._max_labels = max_labels
         self._min_confidence = min_confidence
 
-    def ask(self, question: Question, key: str) -> Told:
+    def ask(self, question: RekognitionCall, key: str) -> RekognitionResponse:
         """The answer about the image with a key.
 
         Raises ImageRefused, ObjectUnreadable, Throttled, and botocore's errors for what may pass.
@@ -94,26 +90,28 @@ class Rekognition:
                 raise Throttled(reason) from error
             raise
 
-    def _ask(self, question: Question, image: dict[str, Any]) -> Told:
+    def _ask(self, question: RekognitionCall, image: dict[str, Any]) -> RekognitionResponse:
         match question.operation:
             case "DetectLabels":
                 return self._labels(question.features, image)
             case "DetectText":
                 answer = self._client.detect_text(Image=image)
-                return Told(Findings(texts=answers.texts(answer)), answer.get("TextModelVersion"))
+                return RekognitionResponse(
+                    Findings(texts=answers.texts(answer)), answer.get("TextModelVersion")
+                )
             case "DetectFaces":
                 answer = self._client.detect_faces(Image=image, Attributes=["ALL"])
-                return Told(Findings(faces=answers.faces(answer)))
+                return RekognitionResponse(Findings(faces=answers.faces(answer)))
             case "DetectModerationLabels":
                 answer = self._client.detect_moderation_labels(Image=image)
                 findings = Findings(moderation_labels=answers.moderation_labels(answer))
-                return Told(findings, answer.get("ModerationModelVersion"))
+                return RekognitionResponse(findings, answer.get("ModerationModelVersion"))
             case "RecognizeCelebrities":
                 answer = self._client.recognize_celebrities(Image=image)
-                return Told(Findings(celebrities=answers.celebrities(answer)))
+                return RekognitionResponse(Findings(celebrities=answers.celebrities(answer)))
         raise ValueError(f"No feature is answered by {question.operation}.")
 
-    def _labels(self, features: tuple[Feature, ...], image: dict[str, Any]) -> Told:
+    def _labels(self, features: tuple[Feature, ...], image: dict[str, Any]) -> RekognitionResponse:
         request: dict[str, Any] = {
             "Image": image,
             "Features": [_FEATURES_OF_DETECT_LABELS[feature] for feature in features],
@@ -123,16 +121,7 @@ class Rekognition:
             request |= {"MaxLabels": self._max_labels, "MinConfidence": self._min_confidence}
         answer = self._client.detect_labels(**request)
         findings = Findings(labels=answers.labels(answer), properties=answers.properties(answer))
-        return Told(findings, answer.get("LabelModelVersion"))
-
-
-def together(findings: Iterable[Findings]) -> Findings:
-    """What several calls told, as one."""
-    result = Findings()
-    for each in findings:
-        told = {name: value for name, value in vars(each).items() if value}
-        result = replace(result, **told)
-    return result
+        return RekognitionResponse(findings, answer.get("LabelModelVersion"))
 
 
 _FEATURES_OF_DETECT_LABELS = {

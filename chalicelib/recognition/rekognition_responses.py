@@ -7,7 +7,7 @@ of theirs may be missing, which they say nowhere and do.
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib.model.image import (
+from chalicelib.model.findings import (
     AgeRange,
     BoundingBox,
     Celebrity,

@@ -7,17 +7,17 @@ from chalicelib.model.events import result_event
 from chalicelib.model.image import ImageSummary
 
 
-class Results:
+class ResultsTopic:
     """The topic on which results are told."""
 
     def __init__(self, client: Any, topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
 
-    def tell(self, image: ImageSummary, delivery: int) -> None:
+    def publish(self, image: ImageSummary, delivery: int) -> None:
         """Publish an image's result, which begins the delivery of a number.
 
-        Told twice, the event has the same id.
+        RekognitionResponse twice, the event has the same id.
         """
         event, attributes = result_event(image, delivery)
         self._client.publish(

@@ -13,7 +13,7 @@ from chalice.test import Client, HTTPResponse
 
 from chalicelib.api.tokens import Tokens, hash_of
 from chalicelib.aws.clients import client as aws_client
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 

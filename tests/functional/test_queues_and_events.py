@@ -9,12 +9,14 @@ from botocore.stub import ANY, Stubber
 from chalice.test import Client
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.aws.sqs_queue import BatchUnfinished
+from chalicelib.aws.dynamodb_table import to_item
+from chalicelib.aws.sqs_queue import BatchIncomplete
 from chalicelib.catalog import items
 from chalicelib.catalog.items import Row
 from chalicelib.integration import webhook_signing
-from chalicelib.model.changes import Outcome, asked_for, came_out
-from chalicelib.model.image import Feature, Findings, Image, Label, Status
+from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
+from chalicelib.model.findings import Feature, Findings, Label
+from chalicelib.model.image import Image, Status
 from tests.functional.conftest import (
     BUCKET,
     INTEGRATION_DEAD_LETTERS,
@@ -26,14 +28,14 @@ from tests.functional.conftest import (
 Aws = dict[str, Stubber]
 IMAGE_ID = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-PENDING = asked_for(Image(IMAGE_ID, Status.PENDING, NOW), [Feature.LABELS], NOW)
-RECOGNIZED = came_out(PENDING, [Outcome(Feature.LABELS, "3.0")], NOW)
-IMAGE_ITEM = items.to_item(items.row_values(Row(PENDING, revision=3)))
-RECOGNIZED_ITEM = items.to_item(items.row_values(Row(RECOGNIZED, revision=4)))
-LABELS_ITEM = items.to_item(
+PENDING = with_features_requested(Image(IMAGE_ID, Status.PENDING, NOW), [Feature.LABELS], NOW)
+RECOGNIZED = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS, "3.0")], NOW)
+IMAGE_ITEM = to_item(items.row_values(Row(PENDING, revision=3)))
+RECOGNIZED_ITEM = to_item(items.row_values(Row(RECOGNIZED, revision=4)))
+LABELS_ITEM = to_item(
     items.feature_values(IMAGE_ID, Feature.LABELS, Findings(labels=(Label("Cat", 98.5),)))
 )
-IMAGE_KEY = items.to_item({"pk": f"IMAGE#{IMAGE_ID}", "sk": "IMAGE"})
+IMAGE_KEY = to_item({"pk": f"IMAGE#{IMAGE_ID}", "sk": "IMAGE"})
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
 LABEL = {
     "Name": "Cat",
@@ -75,7 +77,7 @@ def expect_claim(aws: Aws) -> None:
         {
             "TableName": TABLE,
             "Key": IMAGE_KEY,
-            "UpdateExpression": "SET claimed_until = :token ADD revision :one",
+            "UpdateExpression": "SET leased_until = :token ADD revision :one",
             "ConditionExpression": ANY,
             "ExpressionAttributeValues": ANY,
             "ReturnValues": "ALL_NEW",
@@ -145,7 +147,7 @@ def test_what_is_not_ours_stops_nothing_and_stays_for_the_dead_letter_queue(
         s3_event("images/caf%C3%A9+au+lait.jpg"),
         s3_event(f"images/{IMAGE_ID}"),
     )
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(BatchIncomplete):
         client.lambda_.invoke("recognize_images", event)
 
 
@@ -160,8 +162,8 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
         {
             "TableName": TABLE,
             "Key": IMAGE_KEY,
-            "UpdateExpression": "REMOVE claimed_until ADD revision :one",
-            "ConditionExpression": "claimed_until = :token",
+            "UpdateExpression": "REMOVE leased_until ADD revision :one",
+            "ConditionExpression": "leased_until = :token",
             "ExpressionAttributeValues": ANY,
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -170,7 +172,7 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
     aws["sqs"].add_response("change_message_visibility", {}, None)
     event = sqs_event(s3_event(f"images/{IMAGE_ID}"))
     aws["sqs"].add_response("delete_message_batch", {"Successful": [], "Failed": []}, None)
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(BatchIncomplete):
         client.lambda_.invoke(
             "recognize_images",
             {"Records": event["Records"] + sqs_event({"Event": "s3:TestEvent"})["Records"]},
@@ -242,7 +244,7 @@ def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_qu
         {},
         {"QueueUrl": INTEGRATION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": ANY},
     )
-    with pytest.raises(BatchUnfinished):
+    with pytest.raises(BatchIncomplete):
         client.lambda_.invoke("deliver_results", sqs_event("{}"))
 
 
@@ -251,9 +253,9 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
         "query",
         {
             "Items": [
-                items.to_item({"sk": "IMAGE", "revision": 3}),
-                items.to_item({"sk": "LABEL#animal"}),
-                items.to_item({"sk": "LABEL#cat", "name": "Cat"}),
+                to_item({"sk": "IMAGE", "revision": 3}),
+                to_item({"sk": "LABEL#animal"}),
+                to_item({"sk": "LABEL#cat", "name": "Cat"}),
             ]
         },
         {
@@ -280,7 +282,7 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
                 {
                     "Delete": {
                         "TableName": TABLE,
-                        "Key": items.to_item(key | {"sk": "IMAGE"}),
+                        "Key": to_item(key | {"sk": "IMAGE"}),
                         "ConditionExpression": "revision = :revision",
                         "ExpressionAttributeValues": {":revision": {"N": "3"}},
                     }
@@ -288,22 +290,22 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
                 {
                     "Delete": {
                         "TableName": TABLE,
-                        "Key": items.to_item(key | {"sk": "LABEL#animal"}),
+                        "Key": to_item(key | {"sk": "LABEL#animal"}),
                     }
                 },
                 {
                     "Delete": {
                         "TableName": TABLE,
-                        "Key": items.to_item(key | {"sk": "LABEL#cat"}),
+                        "Key": to_item(key | {"sk": "LABEL#cat"}),
                     }
                 },
                 {
                     "Update": {
                         "TableName": TABLE,
-                        "Key": items.to_item({"pk": "LABELS#1", "sk": "cat"}),
+                        "Key": to_item({"pk": "LABELS#1", "sk": "cat"}),
                         "UpdateExpression": "ADD #count :count SET #name = :name",
                         "ExpressionAttributeNames": {"#count": "count", "#name": "name"},
-                        "ExpressionAttributeValues": items.to_item({":count": -1, ":name": "Cat"}),
+                        "ExpressionAttributeValues": to_item({":count": -1, ":name": "Cat"}),
                     }
                 },
             ]

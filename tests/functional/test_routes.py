@@ -8,23 +8,25 @@ import pytest
 from botocore.stub import ANY, Stubber
 from chalice.test import HTTPResponse
 
+from chalicelib.aws.dynamodb_table import to_item
 from chalicelib.catalog import items
 from chalicelib.catalog.items import Row
-from chalicelib.model.changes import asked_for
-from chalicelib.model.image import Feature, Image, Status
+from chalicelib.model.changes import with_features_requested
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Image, Status
 from tests.functional.conftest import BUCKET, PHOTOGRAPHS, RECOGNITION_QUEUE, TABLE, Api
 
 Aws = dict[str, Stubber]
 CAT = PHOTOGRAPHS / "chelsea-cat.png"
 CAT_ID = hashlib.sha256(CAT.read_bytes()).hexdigest()[:32]
 CREATED_AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-PENDING = asked_for(
+PENDING = with_features_requested(
     Image(CAT_ID, Status.PENDING, CREATED_AT, sources=("http://elsewhere.example/cat",)),
     [Feature.LABELS],
     CREATED_AT,
 )
-PENDING_ITEM = items.to_item(items.row_values(Row(PENDING, revision=1)))
-CAT_KEY = items.to_item({"pk": f"IMAGE#{CAT_ID}", "sk": "IMAGE"})
+PENDING_ITEM = to_item(items.row_values(Row(PENDING, revision=1)))
+CAT_KEY = to_item({"pk": f"IMAGE#{CAT_ID}", "sk": "IMAGE"})
 
 
 def expect_usage(aws: Aws, *saved: str) -> None:
@@ -95,7 +97,7 @@ def expect_query_of_the_image(aws: Aws, *found: Any) -> None:
         {
             "TableName": TABLE,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": items.to_item(
+            "ExpressionAttributeValues": to_item(
                 {":pk": f"IMAGE#{CAT_ID}", ":first": "FEATURE#", ":last": "IMAGE"}
             ),
             "ConsistentRead": True,
@@ -215,7 +217,7 @@ def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> N
         if time:
             pk = f"IMAGE#{shard}"
             key = {"pk": pk, "sk": "IMAGE", "time_shard": shard, "time_key": time}
-            found = [items.to_item(key)]
+            found = [to_item(key)]
         aws["dynamodb"].add_response(
             "query",
             {"Items": found},
@@ -225,14 +227,14 @@ def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> N
                 "KeyConditionExpression": (
                     "time_shard = :partition AND time_key BETWEEN :above AND :below"
                 ),
-                "ExpressionAttributeValues": items.to_item(
+                "ExpressionAttributeValues": to_item(
                     {":partition": shard, ":above": " ", ":below": "~"}
                 ),
                 "Limit": 3,
                 "ScanIndexForward": False,
             },
         )
-    expected = [items.to_item({"pk": f"IMAGE#{shard}", "sk": "IMAGE"}) for shard in ("1", "0")]
+    expected = [to_item({"pk": f"IMAGE#{shard}", "sk": "IMAGE"}) for shard in ("1", "0")]
     aws["dynamodb"].add_response(
         "batch_get_item",
         {
@@ -257,14 +259,14 @@ def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
     for shard in "0123":
         aws["dynamodb"].add_response(
             "query",
-            {"Items": [items.to_item(key)] if shard == "0" else []},
+            {"Items": [to_item(key)] if shard == "0" else []},
             {
                 "TableName": TABLE,
                 "IndexName": "by_label_best",
                 "KeyConditionExpression": (
                     "label_shard = :partition AND best_key BETWEEN :above AND :below"
                 ),
-                "ExpressionAttributeValues": items.to_item(
+                "ExpressionAttributeValues": to_item(
                     {":partition": f"cat#{shard}", ":above": "080.000000", ":below": "~"}
                 ),
                 "Limit": 2,
@@ -280,7 +282,7 @@ def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
 def test_labels_are_listed_with_their_counts_over_all_shards(api: Api, aws: Aws) -> None:
     for shard in range(8):
         found = {"pk": f"LABELS#{shard}", "sk": "cat", "name": "Cat", "count": shard}
-        aws["dynamodb"].add_response("query", {"Items": [items.to_item(found)]}, None)
+        aws["dynamodb"].add_response("query", {"Items": [to_item(found)]}, None)
     assert api.get("/labels").json_body == {
         "labels": [{"name": "Cat", "count": 28}],
         "cursor": None,
@@ -333,7 +335,7 @@ def test_usage_adds_the_shards_and_the_price(api: Api, aws: Aws) -> None:
     ]
     aws["dynamodb"].add_response(
         "query",
-        {"Items": [items.to_item(each) for each in counted]},
+        {"Items": [to_item(each) for each in counted]},
         {
             "TableName": TABLE,
             "KeyConditionExpression": "pk = :pk",

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.aws.dynamodb_table import Table
-from chalicelib.catalog.items import Row, feature_values, label_values, row_values, to_item
-from chalicelib.catalog.labels import count_change
-from chalicelib.model.changes import Outcome, asked_for, came_out
-from chalicelib.model.image import Failure, Feature, Findings, Image, Label, LabelSummary, Status
+from chalicelib.aws.dynamodb_table import Table, to_item
+from chalicelib.catalog.items import Row, feature_values, label_values, row_values
+from chalicelib.catalog.labels import count_label
+from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
+from chalicelib.model.findings import Feature, Findings, Label
+from chalicelib.model.image import Failure, Image, LabelSummary, Status
 
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -22,11 +23,13 @@ def image(
     status: Status = Status.RECOGNIZED,
 ) -> Image:
     """An image as the recognition leaves it."""
-    asked = asked_for(Image(image_id, Status.PENDING, created_at), [Feature.LABELS], created_at)
+    asked = with_features_requested(
+        Image(image_id, Status.PENDING, created_at), [Feature.LABELS], created_at
+    )
     if status is Status.PENDING:
         return asked
     failure = Failure("Code", "reason") if status is Status.FAILED else None
-    done = came_out(asked, [Outcome(Feature.LABELS, "3.0", failure)], created_at)
+    done = with_outcomes(asked, [FeatureOutcome(Feature.LABELS, "3.0", failure)], created_at)
     return replace(done, findings=Findings(labels=labels))
 
 
@@ -55,7 +58,7 @@ def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
     if pending:
         _write_batch(client, table_name, pending)
     for (name, id_start), count in counts.items():
-        client.update_item(**count_change(table, name, id_start, count)["Update"])
+        client.update_item(**count_label(table, name, id_start, count)["Update"])
 
 
 def _write_batch(client: Any, table_name: str, items: list[dict[str, Any]]) -> None:

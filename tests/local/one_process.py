@@ -15,12 +15,12 @@ from typing import Any
 from chalicelib.aws import clients
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.leases import Claims
+from chalicelib.catalog.leases import Leases
 from chalicelib.model import events
-from chalicelib.model.image import Feature
-from chalicelib.recognition.recognize import ImageRecognition, RecognizedElsewhere
+from chalicelib.model.findings import Feature
+from chalicelib.recognition.recognize import ImageRecognition, RecognitionInProgress
 from chalicelib.recognition.rekognition import Rekognition
-from chalicelib.recognition.results_topic import Results
+from chalicelib.recognition.results_topic import ResultsTopic
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 from tests.local.bare_emulator import BareEmulator
@@ -81,7 +81,7 @@ class Counting(ThreadingHTTPServer):
         self.webhooks: Counter[str] = Counter()
         self.is_throttling = False
         self.answers = ANSWERS
-        self.holds: Callable[[str], bool] = lambda _: True
+        self.exists: Callable[[str], bool] = lambda _: True
         self.meanwhile: Callable[[], None] = lambda: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             operation = target.partition(".")[2]
             image_id = json.loads(body)["Image"]["S3Object"]["Name"].removeprefix("images/")
             self.server.rekognition_calls[operation, image_id] += 1
-            is_there = self.server.holds(image_id)
+            is_there = self.server.exists(image_id)
             self.server.meanwhile()
             if self.server.is_throttling:
                 self._answer(400, {"__type": "ThrottlingException", "message": "Slow down."})
@@ -152,8 +152,8 @@ class World:
             services.store,
             Rekognition(clients.client("rekognition"), services.store.bucket_name, 10, 70),
             services.catalog,
-            Claims(table, services.catalog, self._first_features),
-            Results(clients.client("sns"), self.settings.results_topic_arn),
+            Leases(table, services.catalog, self._first_features),
+            ResultsTopic(clients.client("sns"), self.settings.results_topic_arn),
             services._model_versions,
             # Nobody waits 75 s here for the lease of a process that was cut off.
             lease=timedelta(milliseconds=1),
@@ -184,7 +184,7 @@ class World:
                     self._work(queue_url, message["Body"])
                 except CutOff:
                     self.start_anew()
-                except RecognizedElsewhere:
+                except RecognitionInProgress:
                     pass
                 else:
                     receipt = message["ReceiptHandle"]

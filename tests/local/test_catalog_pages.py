@@ -11,15 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.api.query_parameters import PageRequest
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.keys import label_key
 from chalicelib.catalog.known_labels import KnownLabels
 from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.pages import CatalogPages
+from chalicelib.catalog.query import PageRequest
 from chalicelib.model.errors import InvalidRequest, UnknownLabel
-from chalicelib.model.image import Image, Label, Status
+from chalicelib.model.findings import Label
+from chalicelib.model.image import Image, Status
 from tests.local.bare_emulator import bare_emulator
 from tests.local.catalogs import EPOCH, image, write
 
@@ -226,15 +227,15 @@ def test_a_label_that_no_image_has_had_is_refused_with_those_there_are(fresh: Fr
     counts = LabelCounts(table)
     known = KnownLabels(counts, CatalogPages(fresh.client, name))
     with pytest.raises(UnknownLabel, match=r"'cat' yet\. There are no labels yet\."):
-        known.check(("cat",))
+        known.require(("cat",))
     cat = image("0" * 32, EPOCH, (label("Cat", 90.0), label("Coffee Cup", 70.0)))
     write(fresh.client, name, [cat])
-    known.check(("cat", "animal", "kitty", "cup"))
+    known.require(("cat", "animal", "kitty", "cup"))
     with pytest.raises(UnknownLabel, match=r"'dog' yet\. There are: Cat, Coffee Cup\. "):
-        known.check(("cat", "dog"))
+        known.require(("cat", "dog"))
     catalog = Catalog(table)
     assert catalog.forget(catalog.snapshot(cat.id))
-    known.check(("cat",))
+    known.require(("cat",))
 
 
 def counted(counts: LabelCounts, prefix: str) -> Counter[str]:

@@ -17,8 +17,9 @@ from PIL import Image
 
 from chalicelib.aws import clients
 from chalicelib.catalog.image_store import ImageStore
-from chalicelib.model.image import DeliveryStatus, Feature, Status
-from chalicelib.recognition.recognize import RecognizedElsewhere
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import DeliveryStatus, Status
+from chalicelib.recognition.recognize import RecognitionInProgress
 from chalicelib.recognition.rekognition import Throttled
 from infra import webhook_secrets
 from tests.local.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
@@ -69,7 +70,7 @@ def world(
         emulator.client("sqs").purge_queue(QueueUrl=url)
     world = World(emulator, server)
     # With a client of its own, which is neither counted nor cut off.
-    server.holds = ImageStore(emulator.client("s3"), world.settings.images_bucket_name).holds
+    server.exists = ImageStore(emulator.client("s3"), world.settings.images_bucket_name).exists
     server.meanwhile = lambda: None
     server.is_throttling = False
     server.answers = ANSWERS
@@ -133,7 +134,7 @@ def assert_recognized_and_delivered(world: World, image_id: str, where: str) -> 
     image = world.services.catalog.find(image_id)
     assert image is not None
     assert (image.status, image.pending) == (Status.RECOGNIZED, ()), where
-    assert "claimed_until" not in rows["IMAGE"], where
+    assert "leased_until" not in rows["IMAGE"], where
     assert [each.status for each in image.deliveries] == [DeliveryStatus.DELIVERED], where
     sent = [webhook_id for webhook_id in world.server.webhooks if image_id in webhook_id]
     assert len(sent) == 1, where
@@ -221,7 +222,7 @@ def test_told_three_times_at_once_and_in_any_order_each_picture_is_asked_about_o
         def try_it() -> bool:
             try:
                 world.recognition.recognize(image_id, last_try=False)
-            except RecognizedElsewhere:
+            except RecognitionInProgress:
                 return False
             return True
 
@@ -269,7 +270,7 @@ def test_what_is_throttled_is_asked_once_and_left_for_later(world: World) -> Non
     with pytest.raises(Throttled):
         world.recognition.recognize(image_id, last_try=False)
     assert [world.server.rekognition_calls[name, image_id] for name in ANSWERS] == [1, 1]
-    assert "claimed_until" not in world.rows(image_id)["IMAGE"]
+    assert "leased_until" not in world.rows(image_id)["IMAGE"]
     world.server.is_throttling = False
     world.recognition.recognize(image_id, last_try=False)
     assert set(world.rows(image_id)) == ALL_KEYS

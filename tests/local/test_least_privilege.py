@@ -18,10 +18,12 @@ import pytest
 import requests
 from PIL import Image
 
-from chalicelib.catalog.items import Row, row_values, to_item
-from chalicelib.model.changes import Outcome, asked_for, came_out
+from chalicelib.aws.dynamodb_table import to_item
+from chalicelib.catalog.items import Row, row_values
+from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
 from chalicelib.model.events import result_event
-from chalicelib.model.image import Content, Feature, Status
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Content, Status
 from chalicelib.model.image import Image as ImageRow
 from tests.local.conftest import Origin
 from tests.local.stage_process import PROJECT, StageProcess, wait_for
@@ -116,7 +118,9 @@ class Flow:
     def reconcile_a_row_without_its_object(self) -> None:
         image_id = unknown_id()
         now = datetime.now(UTC)
-        image = asked_for(ImageRow(image_id, Status.PENDING, now), [Feature.LABELS], now)
+        image = with_features_requested(
+            ImageRow(image_id, Status.PENDING, now), [Feature.LABELS], now
+        )
         item = to_item(row_values(Row(image, revision=1)))
         self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
         self.reconcile()
@@ -133,8 +137,10 @@ class Flow:
         now = datetime.now(UTC)
         content = Content("image/png", width=-1, height=-1, bytes=-1)
         pending = ImageRow(unknown_id(), Status.PENDING, now, content=content)
-        outcome = Outcome(Feature.LABELS, "3.0")
-        image = came_out(asked_for(pending, [Feature.LABELS], now), [outcome], now)
+        outcome = FeatureOutcome(Feature.LABELS, "3.0")
+        image = with_outcomes(
+            with_features_requested(pending, [Feature.LABELS], now), [outcome], now
+        )
         item = to_item(row_values(Row(image, revision=1)))
         self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
         event, _ = result_event(image.summary(), image.result_delivery)

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from chalicelib.catalog.images import Snapshot
 from chalicelib.catalog.items import Row
-from chalicelib.catalog.leases import Claim
-from chalicelib.integration.third_party import Answer
-from chalicelib.model.changes import Outcome, asked_for, came_out
-from chalicelib.model.image import Feature, Findings, Image, ImageSummary, Status
-from chalicelib.recognition.rekognition import Question, Told, together
+from chalicelib.catalog.leases import Lease
+from chalicelib.integration.third_party import Attempt
+from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
+from chalicelib.model.findings import Feature, Findings, RekognitionCall, merge_findings
+from chalicelib.model.image import Image, ImageSummary, Status
+from chalicelib.recognition.rekognition import RekognitionResponse
 
 
 @dataclass
@@ -20,16 +21,16 @@ class FakeStore:
     stored: set[str] = field(default_factory=set)
     bucket_name: str = "bucket"
 
-    def holds(self, image_id: str) -> bool:
+    def exists(self, image_id: str) -> bool:
         return image_id in self.stored
 
 
 @dataclass
 class FakeCatalog:
-    """A catalog of whole images; `claims` are the tokens that are held."""
+    """A catalog of whole images; `leases` are the tokens that are held."""
 
     images: dict[str, Image] = field(default_factory=dict)
-    claims: dict[str, str] = field(default_factory=dict)
+    leases: dict[str, str] = field(default_factory=dict)
     revisions: dict[str, int] = field(default_factory=dict)
 
     def find(self, image_id: str) -> Image | None:
@@ -53,47 +54,47 @@ class FakeCatalog:
         if self.revisions.get(snapshot.image_id, 0) != snapshot.revision:
             return False
         self.images.pop(snapshot.image_id, None)
-        self.claims.pop(snapshot.image_id, None)
+        self.leases.pop(snapshot.image_id, None)
         return True
 
 
 @dataclass
-class FakeClaims:
-    """The claims of a FakeCatalog; `first_features` are of images that nobody registered."""
+class FakeLeases:
+    """The leases of a FakeCatalog; `first_features` are of images that nobody registered."""
 
     catalog: FakeCatalog
     first_features: tuple[Feature, ...] = (Feature.LABELS,)
-    asked: list[Question] = field(default_factory=list)
+    asked: list[RekognitionCall] = field(default_factory=list)
 
-    def claim(self, image_id: str, now: datetime, lease: timedelta) -> Claim:
-        image = self.catalog.images.get(image_id) or asked_for(
+    def lease(self, image_id: str, now: datetime, lease: timedelta) -> Lease:
+        image = self.catalog.images.get(image_id) or with_features_requested(
             Image(image_id, Status.PENDING, now), self.first_features, now
         )
-        if not image.pending or image_id in self.catalog.claims:
-            return Claim(_row(image), None)
+        if not image.pending or image_id in self.catalog.leases:
+            return Lease(_row(image), None)
         self.catalog.write(image)
         token = (now + lease).isoformat()
-        self.catalog.claims[image_id] = token
-        return Claim(_row(image), token)
+        self.catalog.leases[image_id] = token
+        return Lease(_row(image), token)
 
-    def release(self, claim: Claim) -> None:
-        del self.catalog.claims[claim.row.image.id]
+    def release(self, lease: Lease) -> None:
+        del self.catalog.leases[lease.row.image.id]
 
     def record(
         self,
-        claim: Claim,
-        outcomes: Sequence[Outcome],
+        lease: Lease,
+        outcomes: Sequence[FeatureOutcome],
         findings: Findings,
-        asked: Sequence[Question],
+        asked: Sequence[RekognitionCall],
         now: datetime,
     ) -> Row | None:
-        image = self.catalog.images.get(claim.row.image.id)
-        if image is None or self.catalog.claims.get(image.id) != claim.token:
+        image = self.catalog.images.get(lease.row.image.id)
+        if image is None or self.catalog.leases.get(image.id) != lease.token:
             return None
-        del self.catalog.claims[image.id]
+        del self.catalog.leases[image.id]
         self.asked += asked
-        known = together([image.findings, findings])
-        image = replace(came_out(image, outcomes, now), findings=known)
+        known = merge_findings([image.findings, findings])
+        image = replace(with_outcomes(image, outcomes, now), findings=known)
         self.catalog.write(image)
         return _row(image)
 
@@ -106,10 +107,10 @@ def _row(image: Image) -> Row:
 class FakeRekognition:
     """Answers each operation what it was given, or raises it."""
 
-    answers: dict[str, Told | Exception]
-    calls: list[Question] = field(default_factory=list)
+    answers: dict[str, RekognitionResponse | Exception]
+    calls: list[RekognitionCall] = field(default_factory=list)
 
-    def ask(self, question: Question, key: str) -> Told:
+    def ask(self, question: RekognitionCall, key: str) -> RekognitionResponse:
         self.calls.append(question)
         answer = self.answers[question.operation]
         if isinstance(answer, Exception):
@@ -123,19 +124,19 @@ class FakeModelVersions:
 
     noted: dict[Feature, str | None] = field(default_factory=dict)
 
-    def note(self, outcomes: Sequence[Outcome]) -> None:
+    def note(self, outcomes: Sequence[FeatureOutcome]) -> None:
         self.noted |= {outcome.feature: outcome.model_version for outcome in outcomes}
 
 
 @dataclass
-class FakeResults:
+class FakeResultsTopic:
     """Remembers what was told; fails as often as it is asked to."""
 
     failures: int = 0
     told: list[ImageSummary] = field(default_factory=list)
     deliveries: list[int] = field(default_factory=list)
 
-    def tell(self, image: ImageSummary, delivery: int) -> None:
+    def publish(self, image: ImageSummary, delivery: int) -> None:
         if self.failures:
             self.failures -= 1
             raise ConnectionError("The topic cannot be reached.")
@@ -147,10 +148,10 @@ class FakeResults:
 class FakeThirdParty:
     """Answers or raises one thing after the other, and remembers the webhook ids."""
 
-    answers: list[Answer | Exception]
+    answers: list[Attempt | Exception]
     webhook_ids: list[str] = field(default_factory=list)
 
-    def post(self, document: bytes, webhook_id: str, *, even_if_down: bool) -> Answer:
+    def post(self, document: bytes, webhook_id: str, *, bypass_circuit_breaker: bool) -> Attempt:
         self.webhook_ids.append(webhook_id)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):

@@ -4,17 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from chalicelib.model.findings import BoundingBox, Feature, Findings, Instance, Label
 from chalicelib.model.image import (
-    BoundingBox,
     Content,
     Delivery,
     DeliveryStatus,
-    Feature,
     FeatureState,
-    Findings,
     Image,
-    Instance,
-    Label,
     Original,
     Status,
 )

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.dynamodb_table import Table
-from chalicelib.catalog.items import from_item
+from chalicelib.aws.dynamodb_table import Table, from_item
 from chalicelib.intake.accept import Accepted
 from chalicelib.intake.batches import (
     Batch,
@@ -17,7 +16,8 @@ from chalicelib.intake.batches import (
 )
 from chalicelib.model.errors import FetchTimedOut, NotAnImage
 from chalicelib.model.events import NotOurMessage
-from chalicelib.model.image import Failure, Feature, Status
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Failure, Status
 from tests.unit.images import IMAGE_ID, PENDING
 
 ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg", (Feature.TEXT,))

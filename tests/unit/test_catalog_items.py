@@ -5,22 +5,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.aws.dynamodb_table import from_item, to_item
 from chalicelib.catalog import items, keys
 from chalicelib.catalog.items import Row
-from chalicelib.model.image import Feature, Findings, Label, LabelSummary
+from chalicelib.model.findings import Feature, Findings, Label
+from chalicelib.model.image import LabelSummary
+from chalicelib.model.serialization import timestamp
 from tests.unit.images import CAT, CUP, IMAGE_ID, PENDING, RECOGNIZED
 
 LABELS = (LabelSummary("Cat", 98.25), LabelSummary("Coffee Cup", 71.0))
 
 
 def test_an_image_comes_back_from_its_item_without_its_findings() -> None:
-    row = Row(RECOGNIZED, LABELS, revision=7, claimed_until="2026-11-23T01:02:03.000000Z")
-    back = items.row_of(items.from_item(items.to_item(items.row_values(row))))
+    row = Row(RECOGNIZED, LABELS, revision=7, leased_until="2026-11-23T01:02:03.000000Z")
+    back = items.row_of(from_item(to_item(items.row_values(row))))
     assert back == replace(row, image=replace(RECOGNIZED, findings=Findings()))
 
 
 def test_a_summary_has_the_labels_in_brief() -> None:
-    item = items.to_item(items.row_values(Row(RECOGNIZED, LABELS)))
+    item = to_item(items.row_values(Row(RECOGNIZED, LABELS)))
     assert items.summary_from_item(item) == RECOGNIZED.summary()
 
 
@@ -43,8 +46,8 @@ RATIO = st.floats(0, 1).filter(lambda number: number == 0 or number > 1e-100)
 )
 def test_findings_come_back_from_the_item_of_their_feature(labels: list[Label]) -> None:
     findings = Findings(labels=tuple(labels))
-    item = items.to_item(items.feature_values(IMAGE_ID, Feature.LABELS, findings))
-    assert items.findings_of([items.from_item(item)]) == findings
+    item = to_item(items.feature_values(IMAGE_ID, Feature.LABELS, findings))
+    assert items.findings_of([from_item(item)]) == findings
 
 
 def test_an_image_is_found_under_its_labels_parents_and_aliases() -> None:
@@ -91,11 +94,11 @@ def test_labels_are_found_whatever_the_case_and_spaces() -> None:
 def test_timestamps_sort_as_moments_do_whatever_their_zone() -> None:
     moment = datetime(2026, 11, 23, 12, 0, 0, 0, tzinfo=UTC)
     east = moment.astimezone(timezone(timedelta(hours=9)))
-    assert keys.timestamp(moment) == keys.timestamp(east) == "2026-11-23T12:00:00.000000Z"
+    assert timestamp(moment) == timestamp(east) == "2026-11-23T12:00:00.000000Z"
     later = moment + timedelta(microseconds=1)
-    assert keys.timestamp(moment) < keys.timestamp(later)
+    assert timestamp(moment) < timestamp(later)
 
 
 @pytest.mark.parametrize("first_digit", "0123456789abcdef")
 def test_every_image_is_in_a_shard(first_digit: str) -> None:
-    assert keys.shard_of(first_digit + IMAGE_ID[1:]) in keys.SHARDS
+    assert keys.shard_of(first_digit + IMAGE_ID[1:]) in keys.INDEX_SHARDS

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from chalicelib.integration.circuit_breaker import Circuit
+from chalicelib.integration.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -15,39 +15,39 @@ class Clock:
         return self.now
 
 
-def broken(clock: Clock) -> Circuit:
+def broken(clock: Clock) -> CircuitBreaker:
     """After three failures in a row; it holds for ten seconds."""
-    circuit = Circuit(3, 10, clock)
+    circuit = CircuitBreaker(3, 10, clock)
     for _ in range(3):
-        assert circuit.admits()
-        circuit.note(failed=True)
+        assert circuit.allows()
+        circuit.record(failed=True)
     return circuit
 
 
 def test_failures_that_are_not_in_a_row_stop_nothing() -> None:
-    circuit = Circuit(3, 10, Clock())
+    circuit = CircuitBreaker(3, 10, Clock())
     for failed in (True, True, False) * 5:
-        assert circuit.admits()
-        circuit.note(failed=failed)
+        assert circuit.allows()
+        circuit.record(failed=failed)
 
 
 def test_after_failures_in_a_row_nothing_is_admitted_for_a_while() -> None:
     clock = Clock()
     circuit = broken(clock)
-    assert not circuit.admits()
+    assert not circuit.allows()
     clock.now = 9.9
-    assert not circuit.admits()
+    assert not circuit.allows()
 
 
 def test_then_one_goes_first_and_its_failure_begins_another_while() -> None:
     clock = Clock()
     circuit = broken(clock)
     clock.now = 10
-    assert circuit.admits()
-    circuit.note(failed=True)
-    assert not circuit.admits()
+    assert circuit.allows()
+    circuit.record(failed=True)
+    assert not circuit.allows()
     clock.now = 20
-    assert circuit.admits()
+    assert circuit.allows()
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -55,12 +55,12 @@ def test_those_who_wait_while_one_goes_first_share_its_fate(failed: bool) -> Non
     clock = Clock()
     circuit = broken(clock)
     clock.now = 10
-    assert circuit.admits()
+    assert circuit.allows()
     admitted: list[bool] = []
-    others = [threading.Thread(target=lambda: admitted.append(circuit.admits())) for _ in range(5)]
+    others = [threading.Thread(target=lambda: admitted.append(circuit.allows())) for _ in range(5)]
     for other in others:
         other.start()
-    circuit.note(failed=failed)
+    circuit.record(failed=failed)
     for other in others:
         other.join(10)
     assert admitted == [not failed] * 5

@@ -5,20 +5,21 @@ import pytest
 
 from chalicelib.integration.deliver import DeliveryFailed, DeliveryRefused, ResultDelivery
 from chalicelib.integration.retry_schedule import RetrySchedule
-from chalicelib.integration.third_party import Answer, Outcome
-from chalicelib.model.changes import to_be_sent_again
+from chalicelib.integration.third_party import Attempt, AttemptOutcome
+from chalicelib.model.changes import with_new_delivery
 from chalicelib.model.events import ResultEvent
-from chalicelib.model.image import Delivery, DeliveryStatus, Findings, Label
+from chalicelib.model.findings import Findings, Label
+from chalicelib.model.image import Delivery, DeliveryStatus
 from tests.unit.fakes import FakeCatalog, FakeThirdParty
 from tests.unit.images import CREATED_AT, IMAGE_ID, recognized
 
 EVENT = ResultEvent(id="msg_1", image_id=IMAGE_ID)
 AGAIN = ResultEvent(id="msg_1", image_id=IMAGE_ID, delivery=2)
-DELIVERED = Answer(Outcome.DELIVERED, status_code=204)
-DOWN = Answer(Outcome.TRY_AGAIN, "HTTP status 503", 503)
-BUSY = Answer(Outcome.TRY_AGAIN, "HTTP status 429", 429, retry_after_seconds=600)
-REFUSED = Answer(Outcome.REFUSED, "HTTP status 400", 400)
-WITHHELD = Answer(Outcome.WITHHELD, "held back")
+DELIVERED = Attempt(AttemptOutcome.DELIVERED, status_code=204)
+DOWN = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 503", 503)
+BUSY = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 429", 429, retry_after_seconds=600)
+REFUSED = Attempt(AttemptOutcome.REFUSED, "HTTP status 400", 400)
+WITHHELD = Attempt(AttemptOutcome.WITHHELD, "held back")
 
 
 FIRST = Delivery(DeliveryStatus.PENDING, tries=0, number=1, requested_at=CREATED_AT)
@@ -28,7 +29,7 @@ WAITING = recognized(deliveries=(FIRST,))
 class World:
     """A recognized image that was not delivered, and a third party."""
 
-    def __init__(self, *answers: Answer | Exception) -> None:
+    def __init__(self, *answers: Attempt | Exception) -> None:
         self.catalog = FakeCatalog({IMAGE_ID: WAITING})
         self.third_party = FakeThirdParty(list(answers))
 
@@ -140,7 +141,7 @@ def test_what_cannot_be_told_as_xml_is_never_sent_and_failed_at_once() -> None:
 
 @pytest.mark.parametrize(("answer", "error"), [(DOWN, DeliveryFailed), (REFUSED, DeliveryRefused)])
 def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
-    answer: Answer, error: type[Exception]
+    answer: Attempt, error: type[Exception]
 ) -> None:
     world = World(answer, WITHHELD, DELIVERED)
     with pytest.raises(error):
@@ -156,7 +157,7 @@ def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
 def test_a_delivery_that_was_asked_for_is_made_although_there_was_one() -> None:
     world = World(DELIVERED, DELIVERED)
     world.deliver()
-    world.catalog.revise(IMAGE_ID, lambda image: to_be_sent_again(image, CREATED_AT))
+    world.catalog.revise(IMAGE_ID, lambda image: with_new_delivery(image, CREATED_AT))
     world.deliver(AGAIN)
     assert (world.delivery.number, world.delivery.tries) == (2, 1)
     world.deliver(AGAIN)
@@ -165,7 +166,7 @@ def test_a_delivery_that_was_asked_for_is_made_although_there_was_one() -> None:
 
 def test_a_delivery_for_which_a_later_one_was_begun_is_left() -> None:
     world = World()
-    later = to_be_sent_again(WAITING, CREATED_AT)
+    later = with_new_delivery(WAITING, CREATED_AT)
     world.catalog.images[IMAGE_ID] = later
     world.deliver()
     assert world.catalog.images[IMAGE_ID] == later

@@ -6,14 +6,15 @@ import pytest
 from chalicelib.model.changes import (
     MAX_DELIVERIES,
     MAX_SOURCES,
-    Outcome,
-    arrived_again,
-    asked_for,
-    came_out,
-    to_be_sent_again,
-    tried,
+    FeatureOutcome,
+    with_arrival,
+    with_attempt,
+    with_features_requested,
+    with_new_delivery,
+    with_outcomes,
 )
-from chalicelib.model.image import Delivery, DeliveryStatus, Failure, Feature, Status
+from chalicelib.model.findings import Feature
+from chalicelib.model.image import Delivery, DeliveryStatus, Failure, Status
 from tests.unit.images import CREATED_AT, PENDING, RECOGNIZED, recognized, state
 
 LATER = CREATED_AT + timedelta(minutes=1)
@@ -21,66 +22,66 @@ FAILURE = Failure("InvalidImageFormatException", "Not an image.")
 
 
 def test_what_is_known_is_not_asked_again() -> None:
-    assert asked_for(RECOGNIZED, [Feature.LABELS], LATER) == RECOGNIZED
+    assert with_features_requested(RECOGNIZED, [Feature.LABELS], LATER) == RECOGNIZED
 
 
 def test_what_another_version_of_the_model_recognized_than_the_latest_is_asked_again() -> None:
     latest = {Feature.LABELS: "3.1", Feature.TEXT: "7.0"}
-    again = asked_for(RECOGNIZED, [Feature.LABELS], LATER, latest)
+    again = with_features_requested(RECOGNIZED, [Feature.LABELS], LATER, latest)
     assert again.pending == (Feature.LABELS,)
     assert again.result_delivery == 2
-    image = came_out(again, [Outcome(Feature.LABELS, "3.1")], LATER)
-    assert asked_for(image, [Feature.LABELS], LATER, latest) == image
+    image = with_outcomes(again, [FeatureOutcome(Feature.LABELS, "3.1")], LATER)
+    assert with_features_requested(image, [Feature.LABELS], LATER, latest) == image
 
 
 def test_what_came_without_a_version_is_not_asked_again() -> None:
-    image = came_out(PENDING, [Outcome(Feature.LABELS)], LATER)
-    assert asked_for(image, [Feature.LABELS], LATER, {Feature.LABELS: "3.1"}) == image
-    assert asked_for(RECOGNIZED, [Feature.LABELS], LATER, {}) == RECOGNIZED
+    image = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS)], LATER)
+    assert with_features_requested(image, [Feature.LABELS], LATER, {Feature.LABELS: "3.1"}) == image
+    assert with_features_requested(RECOGNIZED, [Feature.LABELS], LATER, {}) == RECOGNIZED
 
 
 def test_a_feature_that_is_not_asked_for_stays_although_there_is_a_newer_model() -> None:
-    image = asked_for(RECOGNIZED, [Feature.TEXT], LATER, {Feature.LABELS: "3.1"})
+    image = with_features_requested(RECOGNIZED, [Feature.TEXT], LATER, {Feature.LABELS: "3.1"})
     assert image.pending == (Feature.TEXT,)
 
 
 def test_a_further_feature_is_pending_and_begins_another_delivery() -> None:
-    image = asked_for(RECOGNIZED, [Feature.TEXT, Feature.LABELS], LATER)
+    image = with_features_requested(RECOGNIZED, [Feature.TEXT, Feature.LABELS], LATER)
     assert image.pending == (Feature.TEXT,)
     assert (image.status, image.result_delivery) == (Status.RECOGNIZED, 2)
     assert image.features[0] == RECOGNIZED.features[0]
 
 
 def test_features_that_are_asked_while_others_are_pending_are_of_the_same_result() -> None:
-    image = asked_for(PENDING, [Feature.TEXT], LATER)
+    image = with_features_requested(PENDING, [Feature.TEXT], LATER)
     assert image.pending == (Feature.LABELS, Feature.TEXT)
     assert image.result_delivery == 1
 
 
 def test_what_failed_is_asked_again() -> None:
-    failed = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
-    assert asked_for(failed, [Feature.LABELS], LATER).pending == (Feature.LABELS,)
+    failed = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS, failure=FAILURE)], LATER)
+    assert with_features_requested(failed, [Feature.LABELS], LATER).pending == (Feature.LABELS,)
 
 
 def test_an_image_is_pending_until_all_that_was_asked_came_out() -> None:
-    image = asked_for(PENDING, [Feature.TEXT], LATER)
-    half = came_out(image, [Outcome(Feature.LABELS, "3.0")], LATER)
+    image = with_features_requested(PENDING, [Feature.TEXT], LATER)
+    half = with_outcomes(image, [FeatureOutcome(Feature.LABELS, "3.0")], LATER)
     assert (half.status, half.recognized_at, half.deliveries) == (Status.PENDING, None, ())
-    whole = came_out(half, [Outcome(Feature.TEXT, failure=FAILURE)], LATER)
+    whole = with_outcomes(half, [FeatureOutcome(Feature.TEXT, failure=FAILURE)], LATER)
     assert (whole.status, whole.recognized_at) == (Status.RECOGNIZED, LATER)
     assert whole.failure is None
     assert [delivery.status for delivery in whole.deliveries] == [DeliveryStatus.PENDING]
 
 
 def test_an_image_of_which_nothing_was_recognized_is_failed_with_the_reason() -> None:
-    image = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
+    image = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS, failure=FAILURE)], LATER)
     assert (image.status, image.failure) == (Status.FAILED, FAILURE)
 
 
 def test_an_image_that_failed_and_is_recognized_after_all_has_no_failure() -> None:
-    failed = came_out(PENDING, [Outcome(Feature.LABELS, failure=FAILURE)], LATER)
-    again = asked_for(failed, [Feature.LABELS], LATER)
-    image = came_out(again, [Outcome(Feature.LABELS, "3.0")], LATER)
+    failed = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS, failure=FAILURE)], LATER)
+    again = with_features_requested(failed, [Feature.LABELS], LATER)
+    image = with_outcomes(again, [FeatureOutcome(Feature.LABELS, "3.0")], LATER)
     assert (image.status, image.failure) == (Status.RECOGNIZED, None)
     assert [delivery.number for delivery in image.deliveries] == [1, 2]
     assert image.deliveries[0].status is DeliveryStatus.SUPERSEDED
@@ -89,23 +90,23 @@ def test_an_image_that_failed_and_is_recognized_after_all_has_no_failure() -> No
 def test_the_same_picture_from_another_url_has_one_more_source_up_to_a_limit() -> None:
     image = PENDING
     for number in range(MAX_SOURCES + 5):
-        image = arrived_again(image, replace(PENDING, sources=(f"https://a.example/{number}",)))
+        image = with_arrival(image, replace(PENDING, sources=(f"https://a.example/{number}",)))
     assert len(image.sources) == MAX_SOURCES
 
 
 def test_an_image_that_was_recognized_before_it_was_registered_gets_its_content() -> None:
     known = recognized(content=None, original=None)
-    image = arrived_again(known, recognized(created_at=LATER))
+    image = with_arrival(known, recognized(created_at=LATER))
     assert (image.content, image.original) == (RECOGNIZED.content, RECOGNIZED.original)
     assert image.created_at == CREATED_AT
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_try_changes_its_own_delivery_alone(number: int) -> None:
-    image = to_be_sent_again(
+    image = with_new_delivery(
         recognized(deliveries=(Delivery(DeliveryStatus.FAILED, 3, number=1),)), LATER
     )
-    tried_once = tried(image, Delivery(DeliveryStatus.DELIVERED, 1, number=number))
+    tried_once = with_attempt(image, Delivery(DeliveryStatus.DELIVERED, 1, number=number))
     assert [each.status is DeliveryStatus.DELIVERED for each in tried_once.deliveries] == [
         number == 1,
         number == 2,
@@ -114,22 +115,22 @@ def test_a_try_changes_its_own_delivery_alone(number: int) -> None:
 
 def test_a_late_try_does_not_take_back_that_a_delivery_succeeded() -> None:
     failed = Delivery(DeliveryStatus.FAILED, 3, reason="too late")
-    assert tried(RECOGNIZED, failed) == RECOGNIZED
+    assert with_attempt(RECOGNIZED, failed) == RECOGNIZED
 
 
 def test_a_try_that_fails_while_a_later_delivery_begins_has_no_next() -> None:
-    image = to_be_sent_again(recognized(deliveries=(Delivery(DeliveryStatus.PENDING, 0),)), LATER)
+    image = with_new_delivery(recognized(deliveries=(Delivery(DeliveryStatus.PENDING, 0),)), LATER)
     late = Delivery(DeliveryStatus.PENDING, 1, reason="HTTP status 500", next_try_at=LATER)
     superseded = replace(late, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
-    assert tried(image, late).deliveries[0] == superseded
+    assert with_attempt(image, late).deliveries[0] == superseded
     sent = replace(late, status=DeliveryStatus.DELIVERED)
-    assert tried(image, sent).deliveries[0] == sent
+    assert with_attempt(image, sent).deliveries[0] == sent
 
 
 def test_only_the_last_deliveries_are_remembered_and_their_numbers_go_on() -> None:
     image = RECOGNIZED
     for _ in range(MAX_DELIVERIES + 3):
-        image = to_be_sent_again(image, LATER)
+        image = with_new_delivery(image, LATER)
     assert len(image.deliveries) == MAX_DELIVERIES
     assert image.deliveries[-1].number == MAX_DELIVERIES + 4
     waiting = [each.status is DeliveryStatus.PENDING for each in image.deliveries]
@@ -137,7 +138,7 @@ def test_only_the_last_deliveries_are_remembered_and_their_numbers_go_on() -> No
 
 
 def test_features_are_told_in_one_order_however_they_are_asked() -> None:
-    image = asked_for(PENDING, [Feature.PROPERTIES, Feature.TEXT], LATER)
+    image = with_features_requested(PENDING, [Feature.PROPERTIES, Feature.TEXT], LATER)
     assert [each.name for each in image.features] == [
         Feature.LABELS,
         Feature.TEXT,

@@ -9,33 +9,28 @@ from hypothesis import strategies as st
 from xmlschema import XMLSchema
 
 from chalicelib.integration.xml_document import SCHEMA, NoDocument, document
-from chalicelib.model.image import (
+from chalicelib.model.findings import (
     AgeRange,
     BoundingBox,
     Celebrity,
-    Content,
     DominantColor,
     Emotion,
     Face,
     FaceAttribute,
     FaceQuality,
-    Failure,
     Feature,
-    FeatureState,
     Findings,
-    Image,
     ImageQuality,
     Instance,
     Label,
     Landmark,
     ModerationLabel,
-    Original,
     Point,
     Pose,
     Properties,
-    Status,
     Text,
 )
+from chalicelib.model.image import Content, Failure, FeatureState, Image, Original, Status
 from tests.unit.images import CAT, CREATED_AT, IMAGE_ID, PENDING, RECOGNIZED, recognized, state
 
 PROJECT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.sqs_queue import (
-    BatchUnfinished,
+    BatchIncomplete,
     GiveUp,
     Message,
     Queue,
@@ -51,15 +51,15 @@ def fail_on(*bodies: str) -> Any:
 
 def test_a_batch_without_failures_is_left_to_lambda_to_delete() -> None:
     sqs = FakeSqs()
-    Queue(sqs, "url", 5).work_through([message(1), message(2)], fail_on())
+    Queue(sqs, "url", 5).process([message(1), message(2)], fail_on())
     assert sqs.deleted == []
 
 
 def test_every_message_is_worked_on_and_only_the_failed_ones_stay() -> None:
     sqs = FakeSqs()
     batch = [message(number) for number in range(10)]
-    with pytest.raises(BatchUnfinished, match="2 of 10"):
-        Queue(sqs, "url", 5).work_through(batch, fail_on("body-0", "body-7"))
+    with pytest.raises(BatchIncomplete, match="2 of 10"):
+        Queue(sqs, "url", 5).process(batch, fail_on("body-0", "body-7"))
     assert sorted(sqs.deleted) == [f"receipt-{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9)]
     assert set(sqs.postponed) == {"receipt-0", "receipt-7"}
 
@@ -68,8 +68,8 @@ def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
     pauses = []
     for receive_count in range(1, 9):
         sqs = FakeSqs()
-        with pytest.raises(BatchUnfinished):
-            Queue(sqs, "url", 100).work_through([message(1, receive_count)], fail_on("body-1"))
+        with pytest.raises(BatchIncomplete):
+            Queue(sqs, "url", 100).process([message(1, receive_count)], fail_on("body-1"))
         pauses.append(sqs.postponed["receipt-1"])
     expected = [20, 40, 80, 160, 320, 640, 900, 900]
     assert all(
@@ -83,7 +83,7 @@ def test_what_is_given_up_on_is_a_dead_letter_at_once_and_done() -> None:
         raise GiveUp("refused")
 
     sqs = FakeSqs()
-    Queue(sqs, "url", 5, "dead-letters").work_through([message(1), message(2)], give_up)
+    Queue(sqs, "url", 5, "dead-letters").process([message(1), message(2)], give_up)
     assert sorted(sqs.sent) == [("dead-letters", "body-1"), ("dead-letters", "body-2")]
     assert sqs.postponed == {}
 
@@ -97,8 +97,8 @@ def test_what_cannot_become_a_dead_letter_stays_in_its_queue() -> None:
             raise ConnectionError
 
     sqs = BrokenSqs()
-    with pytest.raises(BatchUnfinished, match="1 of 1"):
-        Queue(sqs, "url", 5, "dead-letters").work_through([message(1)], give_up)
+    with pytest.raises(BatchIncomplete, match="1 of 1"):
+        Queue(sqs, "url", 5, "dead-letters").process([message(1)], give_up)
     assert set(sqs.postponed) == {"receipt-1"}
 
 
@@ -107,8 +107,8 @@ def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_qu
     last = message(1, receive_count=5)
     queue = Queue(sqs, "url", max_receives=5)
     assert queue.is_last_receive(last)
-    with pytest.raises(BatchUnfinished):
-        queue.work_through([last], fail_on("body-1"))
+    with pytest.raises(BatchIncomplete):
+        queue.process([last], fail_on("body-1"))
     assert sqs.postponed == {}
 
 
@@ -132,6 +132,6 @@ def test_what_passes_by_itself_comes_again_after_a_pause_of_its_own() -> None:
     def work(message: Message) -> None:
         raise TryAgainLater("busy", pause_seconds=7.2)
 
-    with pytest.raises(BatchUnfinished):
-        Queue(sqs, "url", 5).work_through([message(1), message(2, receive_count=5)], work)
+    with pytest.raises(BatchIncomplete):
+        Queue(sqs, "url", 5).process([message(1), message(2, receive_count=5)], work)
     assert sqs.postponed == {"receipt-1": 8, "receipt-2": 8}

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.api.query_parameters import PageRequest, label_page_request, page_request
+from chalicelib.api.query_parameters import label_page_request, page_request
 from chalicelib.catalog.cursors import read_cursor, write_cursor
+from chalicelib.catalog.query import PageRequest
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.image import Status
 

@@ -3,43 +3,47 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.model.image import Failure, Feature, Findings, Image, Status, Text
-from chalicelib.recognition.recognize import LEASE, ImageRecognition, RecognizedElsewhere
-from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, Question, Told
+from chalicelib.model.findings import Feature, Findings, RekognitionCall, Text
+from chalicelib.model.image import Failure, Image, Status
+from chalicelib.recognition.recognize import LEASE, ImageRecognition, RecognitionInProgress
+from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, RekognitionResponse
 from tests.unit.fakes import (
     FakeCatalog,
-    FakeClaims,
+    FakeLeases,
     FakeModelVersions,
     FakeRekognition,
-    FakeResults,
+    FakeResultsTopic,
     FakeStore,
 )
 from tests.unit.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
 
-LABELS = Told(Findings(labels=(CAT,)), "3.0")
+LABELS = RekognitionResponse(Findings(labels=(CAT,)), "3.0")
 WORD = Text(0, "LINE", "STOP", 99.0, CAT.instances[0].bounding_box, ())
-TEXT = Told(Findings(texts=(WORD,)), "3.1")
-ASK_LABELS = Question("DetectLabels", (Feature.LABELS,))
+TEXT = RekognitionResponse(Findings(texts=(WORD,)), "3.1")
+ASK_LABELS = RekognitionCall("DetectLabels", (Feature.LABELS,))
 
 
 class World:
     """A stored, registered image and everything around its recognition."""
 
-    def __init__(self, image: Image = PENDING, **answers: Told | Exception) -> None:
+    def __init__(self, image: Image = PENDING, **answers: RekognitionResponse | Exception) -> None:
         self.store = FakeStore({IMAGE_ID})
         self.catalog = FakeCatalog({IMAGE_ID: image})
-        usual: dict[str, Told | Exception] = {"DetectLabels": LABELS, "DetectText": TEXT}
+        usual: dict[str, RekognitionResponse | Exception] = {
+            "DetectLabels": LABELS,
+            "DetectText": TEXT,
+        }
         self.rekognition = FakeRekognition(usual | answers)
-        self.results = FakeResults()
+        self.results = FakeResultsTopic()
         self.model_versions = FakeModelVersions()
 
     def recognize(self, *, last_try: bool = False) -> None:
-        self.claims = FakeClaims(self.catalog)
+        self.leases = FakeLeases(self.catalog)
         ImageRecognition(
             self.store,  # type: ignore[arg-type]  # works in memory
             self.rekognition,  # type: ignore[arg-type]
             self.catalog,  # type: ignore[arg-type]
-            self.claims,  # type: ignore[arg-type]
+            self.leases,  # type: ignore[arg-type]
             self.results,  # type: ignore[arg-type]
             self.model_versions,  # type: ignore[arg-type]
         ).recognize(IMAGE_ID, last_try=last_try)
@@ -87,8 +91,8 @@ def test_labels_and_properties_share_one_call() -> None:
     world = World(asked(Feature.LABELS, Feature.PROPERTIES, Feature.TEXT))
     world.recognize()
     assert world.rekognition.calls == [
-        Question("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
-        Question("DetectText", (Feature.TEXT,)),
+        RekognitionCall("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
+        RekognitionCall("DetectText", (Feature.TEXT,)),
     ]
     assert world.image.pending == ()
 
@@ -147,8 +151,8 @@ def test_a_crash_before_the_result_was_told_is_made_good_by_the_next_delivery() 
 
 def test_two_at_once_make_one_call_and_the_other_comes_back_later() -> None:
     world = World()
-    FakeClaims(world.catalog).claim(IMAGE_ID, datetime.now(UTC), LEASE)
-    with pytest.raises(RecognizedElsewhere):
+    FakeLeases(world.catalog).lease(IMAGE_ID, datetime.now(UTC), LEASE)
+    with pytest.raises(RecognitionInProgress):
         world.recognize()
     assert world.rekognition.calls == []
 
@@ -197,7 +201,7 @@ def test_an_object_that_may_not_be_read_is_the_operators_error_and_is_tried_agai
 def test_a_result_of_an_image_that_was_removed_meanwhile_is_dropped() -> None:
     world = World()
 
-    def remove_then_answer(question: Question, key: str) -> Told:
+    def remove_then_answer(question: RekognitionCall, key: str) -> RekognitionResponse:
         world.catalog.forget(world.catalog.snapshot(IMAGE_ID))
         return LABELS
 

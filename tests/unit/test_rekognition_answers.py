@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/rekognition/latest/dg/ : the examples of each operat
 
 from typing import Any
 
-from chalicelib.model.image import (
+from chalicelib.model.findings import (
     AgeRange,
     BoundingBox,
     Celebrity,
@@ -21,10 +21,12 @@ from chalicelib.model.image import (
     Point,
     Pose,
     Properties,
+    RekognitionCall,
     Text,
+    merge_findings,
 )
 from chalicelib.recognition import rekognition_responses as answers
-from chalicelib.recognition.rekognition import Question, questions, together
+from chalicelib.recognition.rekognition import calls_for
 
 BOX = {"Width": 0.10, "Height": 0.09, "Left": 0.22, "Top": 0.17}
 
@@ -227,18 +229,20 @@ def test_an_answer_without_anything_is_nothing() -> None:
 
 
 def test_every_feature_has_its_operation_and_two_share_one() -> None:
-    assert questions(Feature) == (
-        Question("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
-        Question("DetectText", (Feature.TEXT,)),
-        Question("DetectFaces", (Feature.FACES,)),
-        Question("DetectModerationLabels", (Feature.MODERATION,)),
-        Question("RecognizeCelebrities", (Feature.CELEBRITIES,)),
+    assert calls_for(Feature) == (
+        RekognitionCall("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
+        RekognitionCall("DetectText", (Feature.TEXT,)),
+        RekognitionCall("DetectFaces", (Feature.FACES,)),
+        RekognitionCall("DetectModerationLabels", (Feature.MODERATION,)),
+        RekognitionCall("RecognizeCelebrities", (Feature.CELEBRITIES,)),
     )
-    assert questions([Feature.PROPERTIES]) == (Question("DetectLabels", (Feature.PROPERTIES,)),)
-    assert questions([]) == ()
+    assert calls_for([Feature.PROPERTIES]) == (
+        RekognitionCall("DetectLabels", (Feature.PROPERTIES,)),
+    )
+    assert calls_for([]) == ()
 
 
 def test_what_several_calls_told_is_told_together() -> None:
     labels, texts = answers.labels(LABELS), answers.texts(TEXT)
-    told = together([Findings(labels=labels), Findings(texts=texts)])
+    told = merge_findings([Findings(labels=labels), Findings(texts=texts)])
     assert told == Findings(labels=labels, texts=texts)

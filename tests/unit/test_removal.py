@@ -1,6 +1,6 @@
 import pytest
 
-from chalicelib.catalog.forget import ImageRemoval, RowsKeepChanging
+from chalicelib.catalog.forget import ImageRemoval, RowKeepsChanging
 from tests.unit.fakes import FakeCatalog, FakeStore
 from tests.unit.images import IMAGE_ID, RECOGNIZED
 
@@ -26,8 +26,8 @@ def test_an_image_that_comes_back_between_the_look_and_the_removal_stays() -> No
     catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
 
     class StoreInWhichItComesBack(FakeStore):
-        def holds(self, image_id: str) -> bool:
-            was_there = super().holds(image_id)
+        def exists(self, image_id: str) -> bool:
+            was_there = super().exists(image_id)
             self.stored.add(image_id)
             catalog.write(RECOGNIZED)
             return was_there
@@ -40,9 +40,9 @@ def test_rows_that_never_stand_still_are_left_for_the_next_delivery_of_the_event
     catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
 
     class RestlessStore(FakeStore):
-        def holds(self, image_id: str) -> bool:
+        def exists(self, image_id: str) -> bool:
             catalog.write(RECOGNIZED)
             return False
 
-    with pytest.raises(RowsKeepChanging):
+    with pytest.raises(RowKeepsChanging):
         removal(RestlessStore(), catalog).forget(IMAGE_ID)

@@ -12,7 +12,7 @@ from chalicelib.api.request_bodies import (
     upload_features,
 )
 from chalicelib.model.errors import InvalidRequest
-from chalicelib.model.image import Feature
+from chalicelib.model.findings import Feature
 
 DEFAULT = (Feature.LABELS,)
 

@@ -5,7 +5,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
-from chalicelib.intake.images.file_structure import check_parts
+from chalicelib.intake.images.file_structure import check_structure
 from chalicelib.model.errors import ImageContentError, ImageDamaged, ImageTooLarge, ImageTooSmall
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def decode(content: bytes, kind: str) -> "ImageFile":
 
     Raises ImageTooSmall, ImageTooLarge, ImageTooComplex or ImageDamaged.
     """
-    check_parts(content, kind)
+    check_structure(content, kind)
     from PIL import Image
 
     module, formats = _DECODERS[kind]

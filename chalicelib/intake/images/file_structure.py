@@ -35,7 +35,7 @@ class Part(NamedTuple):
     end: int
 
 
-def check_parts(content: bytes, kind: str) -> None:
+def check_structure(content: bytes, kind: str) -> None:
     """Raise ImageTooComplex for a file that would keep its decoder busy for long."""
     parts = scans = 0
     for part in islice(_parts_before_decoding(content, kind), MAX_PARTS + 1):
@@ -48,7 +48,7 @@ def check_parts(content: bytes, kind: str) -> None:
         )
 
 
-def end_of_picture(content: bytes, kind: str) -> int | None:
+def end_of_image(content: bytes, kind: str) -> int | None:
     """How many bytes a JPEG or PNG file has up to the end of its picture; None without an end."""
     last = None
     for part in jpeg_parts(content) if kind == "JPEG" else png_parts(content):

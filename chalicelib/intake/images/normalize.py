@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 
-def redraw(image: "ImageFile") -> "Image":
+def normalize(image: "ImageFile") -> "Image":
     """The picture alone, in RGB or grey, within Rekognition's longest side; closes `image`.
 
     Of all metadata only an RGB picture's color profile stays, since it says which colors are meant.

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from chalicelib.intake.images.decoding import LONGEST_SIDE
-from chalicelib.intake.images.file_structure import end_of_picture
+from chalicelib.intake.images.file_structure import end_of_image
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -28,7 +28,7 @@ _PLACE_NAMES = re.compile(rb"GPS|Location|City|Sublocation|State|Country")
 _MAX_EXIF_BYTES = 256 * 1024
 
 
-def can_be_kept_as_is(image: "ImageFile", content: bytes, kind: str) -> bool:
+def can_pass_through(image: "ImageFile", content: bytes, kind: str) -> bool:
     """Whether the file is an upright JPEG or PNG in Rekognition's limits that tells no place."""
     return (
         len(content) <= MAX_STORED_BYTES
@@ -38,7 +38,7 @@ def can_be_kept_as_is(image: "ImageFile", content: bytes, kind: str) -> bool:
         and "transparency" not in image.info
         and not (kind == "PNG" and content[24] > 8)  # bits a channel
         and getattr(image, "n_frames", 1) == 1
-        and end_of_picture(content, kind) == len(content)
+        and end_of_image(content, kind) == len(content)
         and _is_upright_and_tells_no_place(image)
     )
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib.intake.images.decoding import decode
 from chalicelib.intake.images.kinds import kind_of
-from chalicelib.intake.images.normalize import redraw
-from chalicelib.intake.images.passthrough import MAX_STORED_BYTES, can_be_kept_as_is
+from chalicelib.intake.images.normalize import normalize
+from chalicelib.intake.images.passthrough import MAX_STORED_BYTES, can_pass_through
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,10 +48,10 @@ def prepare(content: bytes) -> PreparedImage:
     """
     kind = kind_of(content)
     image = decode(content, kind)
-    if can_be_kept_as_is(image, content, kind):
+    if can_pass_through(image, content, kind):
         stored, content_type, size = content, f"image/{kind.lower()}", image.size
     else:
-        stored, content_type, size = _encoded(redraw(image), kind)
+        stored, content_type, size = _encoded(normalize(image), kind)
     return PreparedImage(
         content=stored,
         content_type=content_type,
