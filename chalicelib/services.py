@@ -15,11 +15,11 @@ from chalicelib.aws.sqs_queue import Queue
 from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.known_labels import KnownLabels
 from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.leases import Leases
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
+from chalicelib.catalog.search import ImageSearch
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.batches import Batches
 from chalicelib.intake.take_in import QueuedImages
@@ -186,9 +186,9 @@ class Services:
         return LabelCounts(self._table)
 
     @cached_property
-    def known_labels(self) -> KnownLabels:
-        """Which labels mean anything."""
-        return KnownLabels(self.label_counts, self.catalog_pages)
+    def image_search(self) -> ImageSearch:
+        """Images by label, status and time."""
+        return ImageSearch(self.label_counts, self.catalog_pages)
 
     @cached_property
     def catalog_pages(self) -> CatalogPages:

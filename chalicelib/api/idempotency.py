@@ -1,50 +1,59 @@
-"""A request that is sent again with the same Idempotency-Key gets the answer of the first.
+"""A request repeated with the same Idempotency-Key gets the response of the first one.
 
-Powertools' idempotency keeps the answers in a table of their own for a day. A request that failed
-is not kept: sent again, it is tried again.
+Powertools' idempotency keeps responses in a table of its own for a day. A request that failed is
+not kept: when it is repeated, it is carried out.
 """
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from functools import wraps
+from typing import Any, ParamSpec
 
-from chalicelib.model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, InvalidRequest
+from chalice.app import Response
+
+from chalicelib.api.current_request import CurrentRequest
+from chalicelib.api.responses import RouteResponse
+from chalicelib.model.errors import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidRequest,
+)
 
 KEPT_SECONDS = 24 * 60 * 60
 MAX_KEY_LENGTH = 255
 
-
-@dataclass(frozen=True)
-class RouteResponse:
-    """What is answered: kept as it is, so it holds JSON values only."""
-
-    status_code: int
-    body: dict[str, Any]
-    location: str | None = None
+Arguments = ParamSpec("Arguments")
+Route = Callable[Arguments, RouteResponse]
 
 
 class IdempotentRequests:
-    """Answers of one stage, by caller and key."""
+    """The responses of one stage, by caller and key."""
 
     def __init__(self, client: Any, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def once(
-        self, key: str, caller: str, request: str, context: Any, answer: Callable[[], RouteResponse]
+        self,
+        key: str,
+        caller: str,
+        request: str,
+        context: Any,
+        respond: Callable[[], RouteResponse],
     ) -> RouteResponse:
-        """The answer of the first request of this caller with this key.
+        """Return the response to the first request of this caller with this key.
 
-        `request` is what the caller asks, as text; the same key with another request is refused.
-        `context` is Lambda's, which says when a request that was cut off may be tried again.
+        `request` identifies what the caller asks for; the same key with another request is
+        refused. `context` is Lambda's: it says when a request that was cut off may be repeated.
         Raises IdempotencyKeyInUse, IdempotencyKeyReused and InvalidRequest.
         """
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             raise InvalidRequest(
                 f"The Idempotency-Key has {len(key)} characters, but must have 1 to "
-                f"{MAX_KEY_LENGTH}. A random UUID does."
+                f"{MAX_KEY_LENGTH}. Use a random UUID."
             )
-        # Few requests have a key, and the others should not pay for the import.
+        # Few requests carry a key, and the others should not pay for the import.
         from aws_lambda_powertools.utilities.idempotency import (
             DynamoDBPersistenceLayer,
             IdempotencyConfig,
@@ -64,25 +73,53 @@ class IdempotentRequests:
         )
         layer = DynamoDBPersistenceLayer(self._table_name, boto3_client=self._client)
 
-        def answered(asked: dict[str, str]) -> dict[str, Any]:
-            return asdict(answer())
+        def respond_to(data: dict[str, str]) -> dict[str, Any]:
+            return asdict(respond())
 
         once = idempotent_function(
-            answered,
-            data_keyword_argument="asked",
+            respond_to,
+            data_keyword_argument="data",
             persistence_store=layer,
             config=config,
             key_prefix="request",
         )
         try:
-            return RouteResponse(**once(asked={"caller": caller, "key": key, "request": request}))
+            return RouteResponse(**once(data={"caller": caller, "key": key, "request": request}))
         except IdempotencyAlreadyInProgressError as error:
             raise IdempotencyKeyInUse(
-                f"A request with the Idempotency-Key {key!r} is being answered just now. "
-                "Send it again in some seconds."
+                f"Another request with the Idempotency-Key {key!r} is still in progress. "
+                "Repeat this one in a few seconds."
             ) from error
         except IdempotencyValidationError as error:
             raise IdempotencyKeyReused(
-                f"The Idempotency-Key {key!r} was sent with another request in the last "
+                f"The Idempotency-Key {key!r} belongs to a different request of the last "
                 f"{KEPT_SECONDS // 3600} hours. Use a new key for a new request."
             ) from error
+
+
+def idempotent(
+    request: CurrentRequest, requests: Callable[[], IdempotentRequests]
+) -> Callable[[Route[Arguments]], Callable[Arguments, Response]]:
+    """A decorator for POST routes that honors the Idempotency-Key header.
+
+    `requests` is called only for a request that carries a key, so that others make no client.
+    """
+
+    def decorate(route: Route[Arguments]) -> Callable[Arguments, Response]:
+        @wraps(route)
+        def respond(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
+            key = request.headers.get("idempotency-key")
+            if key is None:
+                return route(*args, **kwargs).rendered(request.stage_prefix)
+            first = requests().once(
+                key,
+                caller=request.caller,
+                request=f"{request.method_and_path} {hashlib.sha256(request.body).hexdigest()}",
+                context=request.lambda_context,
+                respond=lambda: route(*args, **kwargs),
+            )
+            return first.rendered(request.stage_prefix)
+
+        return respond
+
+    return decorate

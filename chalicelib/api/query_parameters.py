@@ -1,16 +1,21 @@
-"""Which images to list: the query of `GET /images`, checked."""
+"""What callers send in a query, checked."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from chalicelib.api.features import known_features
 from chalicelib.catalog.keys import label_key
 from chalicelib.catalog.query import BEST, DEFAULT_LIMIT, MAX_LIMIT, NEWEST, PageRequest
 from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.findings import Feature
 from chalicelib.model.image import Status
 
 MAX_LABELS_LIMIT = 1000
 MAX_QUERY_LABELS = 5
 LONGEST_LABEL = 256
+
+Parameters = Mapping[str, Sequence[str]]
 
 _PARAMETERS = (
     "label",
@@ -24,7 +29,7 @@ _PARAMETERS = (
 )
 
 
-def page_request(parameters: Mapping[str, Sequence[str]]) -> PageRequest:
+def image_page(parameters: Parameters) -> PageRequest:
     """The page that query parameters ask for; raises InvalidRequest with what is allowed."""
     _refuse_unknown(parameters, _PARAMETERS)
     given = {name: _only(name, parameters[name]) for name in parameters if name != "label"}
@@ -40,11 +45,11 @@ def page_request(parameters: Mapping[str, Sequence[str]]) -> PageRequest:
         limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
         cursor=given.get("cursor"),
     )
-    _refuse_what_does_not_go_together(request, given)
+    _refuse_bad_combinations(request, given)
     return request
 
 
-def label_page_request(parameters: Mapping[str, Sequence[str]]) -> tuple[str, int, str | None]:
+def label_page(parameters: Parameters) -> tuple[str, int, str | None]:
     """The prefix, limit and cursor of `GET /labels`; raises InvalidRequest."""
     allowed = ("prefix", "limit", "cursor")
     _refuse_unknown(parameters, allowed)
@@ -53,7 +58,29 @@ def label_page_request(parameters: Mapping[str, Sequence[str]]) -> tuple[str, in
     return given.get("prefix", "")[:LONGEST_LABEL], limit, given.get("cursor")
 
 
-def _refuse_what_does_not_go_together(request: PageRequest, given: Mapping[str, str]) -> None:
+def features(parameters: Parameters, default: tuple[Feature, ...]) -> tuple[Feature, ...]:
+    """The features that `POST /images` asks for with an image as its body."""
+    _refuse_unknown(parameters, ("features",))
+    if "features" not in parameters:
+        return default
+    names = parameters["features"][-1].split(",")
+    return known_features([name.strip() for name in names])
+
+
+def month(parameters: Parameters, now: datetime) -> str:
+    """The month that `GET /usage` asks for, such as 2026-11; without one the present month."""
+    _refuse_unknown(parameters, ("month",))
+    if "month" not in parameters:
+        return f"{now:%Y-%m}"
+    wanted = parameters["month"][-1]
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", wanted):
+        raise InvalidRequest(
+            f"month is {wanted!r}, but must be a year and a month such as 2026-11."
+        )
+    return wanted
+
+
+def _refuse_bad_combinations(request: PageRequest, given: Mapping[str, str]) -> None:
     if not request.labels:
         if "min_confidence" in given:
             raise InvalidRequest("min_confidence goes with a label: add label=... to the query.")
@@ -117,7 +144,7 @@ def _refuse_unknown(parameters: Iterable[str], allowed: Sequence[str]) -> None:
     unknown = sorted(set(parameters) - set(allowed))
     if unknown:
         raise InvalidRequest(
-            f"Unknown query parameters {unknown}. There are: {', '.join(allowed)}."
+            f"Unknown query parameters {unknown}. The query may have: {', '.join(allowed)}."
         )
 
 

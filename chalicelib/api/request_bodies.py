@@ -1,16 +1,17 @@
-"""What callers send, checked: bodies and query parameters to values."""
+"""What callers send in a request's body, checked."""
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
+from chalicelib.api import query_parameters
+from chalicelib.api.current_request import CurrentRequest
+from chalicelib.api.features import known_features
 from chalicelib.intake.batches import MAX_URLS
 from chalicelib.intake.fetching.image_urls import LONGEST_URL
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
+from chalicelib.model.image import NewImage
 
 # Under these API Gateway hands a body on byte for byte.
 IMAGE_CONTENT_TYPES = (
@@ -34,22 +35,24 @@ _FEATURES_EXAMPLE = '{"features": ["TEXT", "FACES"]}'
 Features = tuple[Feature, ...]
 
 
-def image_request(body: bytes, default: Features) -> tuple[str, Features]:
-    """The URL and the features in the body of `POST /images`."""
+def new_image(request: CurrentRequest, default: Features) -> NewImage:
+    """The image that `POST /images` sends: its URL in a JSON body, or its content as the body.
+
+    The Content-Type decides which; the kind of image shows from its bytes.
+    """
+    content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type.startswith("image/") or content_type in IMAGE_CONTENT_TYPES:
+        return NewImage(query_parameters.features(request.query, default), content=request.body)
+    return image_at_url(request.body, default)
+
+
+def image_at_url(body: bytes, default: Features) -> NewImage:
+    """The image's URL and the features in a JSON body of `POST /images`."""
     values = _fields(body, _EXAMPLE, {"url", "features"})
     url = values.get("url")
     if not isinstance(url, str) or not url.strip():
         raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
-    return url.strip(), _features(values, default)
-
-
-def query_features(parameters: Mapping[str, str] | None, default: Features) -> Features:
-    """The features in the query of `POST /images` with a picture as its body."""
-    given = dict(parameters or {})
-    _refuse_unknown("query parameters", given, {"features"})
-    if "features" not in given:
-        return default
-    return _known_features([name.strip() for name in given["features"].split(",")])
+    return NewImage(_features(values, default), url=url.strip())
 
 
 def upload_features(body: bytes, default: Features) -> Features:
@@ -68,31 +71,7 @@ def batch_request(body: bytes, default: Features) -> tuple[list[str], Features]:
 
 def further_features(body: bytes) -> tuple[Feature, ...]:
     """The features in the body of `POST /images/{id}/recognitions`."""
-    return _known_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
-
-
-def month(parameters: Mapping[str, str] | None, now: datetime) -> str:
-    """The month that `GET /usage` asks for, such as 2026-11; without one the present."""
-    given = dict(parameters or {})
-    _refuse_unknown("query parameters", given, {"month"})
-    asked = given.get("month", f"{now:%Y-%m}")
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", asked):
-        raise InvalidRequest(f"month is {asked!r}, but must be a year and a month such as 2026-11.")
-    return asked
-
-
-def has_image_body(headers: Mapping[str, str]) -> bool:
-    """Whether a request's body is meant for a picture; else it should be JSON.
-
-    Which kind it is shows from its bytes: the header only has to say that it is no JSON.
-    """
-    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
-    return content_type.startswith("image/") or content_type in IMAGE_CONTENT_TYPES
-
-
-def fingerprint(method: str, path: str, body: bytes) -> str:
-    """What a request asks, as a short text."""
-    return f"{method} {path} {hashlib.sha256(body).hexdigest()}"
+    return known_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
 
 
 def _batch_urls(urls: object) -> list[str]:
@@ -113,31 +92,17 @@ def _batch_urls(urls: object) -> list[str]:
 
 
 def _features(values: Mapping[str, Any], default: Features) -> Features:
-    return _known_features(values["features"]) if "features" in values else default
-
-
-def _known_features(names: object) -> tuple[Feature, ...]:
-    allowed = ", ".join(Feature)
-    if not isinstance(names, list) or not names:
-        raise InvalidRequest(
-            f"features is {names!r:.200}, but must be a list of one or more of {allowed}."
-        )
-    for name in names:
-        if name not in list(Feature):
-            raise InvalidRequest(f"There is no feature {name!r:.200}. There are: {allowed}.")
-    return tuple(feature for feature in Feature if feature in names)
+    return known_features(values["features"]) if "features" in values else default
 
 
 def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
     values = _json_object(body, example)
-    _refuse_unknown("fields", values, allowed)
-    return values
-
-
-def _refuse_unknown(what: str, given: Iterable[str], allowed: set[str]) -> None:
-    unknown = sorted(set(given) - allowed)
+    unknown = sorted(set(values) - allowed)
     if unknown:
-        raise InvalidRequest(f"Unknown {what} {unknown}. There are: {', '.join(sorted(allowed))}.")
+        raise InvalidRequest(
+            f"Unknown fields {unknown}. The body may have: {', '.join(sorted(allowed))}."
+        )
+    return values
 
 
 def _json_object(body: bytes, example: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ again after a pause that grows with each receive, and at last to the dead-letter
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +42,17 @@ class GiveUp(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """One SQS message. `receive_count` is 1 at its first receive."""
+    """One SQS message.
+
+    `receive_count` is 1 at its first receive. `is_last_receive` says that the message goes to the
+    dead-letter queue if it fails this time.
+    """
 
     id: str
     body: str
     receipt_handle: str
     receive_count: int
+    is_last_receive: bool
 
 
 class Queue:
@@ -59,11 +64,7 @@ class Queue:
         self._client = client
         self._url = url
         self._dead_letters_url = dead_letters_url
-        self.max_receives = max_receives
-
-    def is_last_receive(self, message: Message) -> bool:
-        """Whether the message goes to the dead-letter queue if it fails this time."""
-        return message.receive_count >= self.max_receives
+        self._max_receives = max_receives
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete messages that are done."""
@@ -85,11 +86,14 @@ class Queue:
         )
 
     def process(
-        self, batch: Iterable[Message], work: Callable[[Message], None], at_once: int = 10
+        self, event: Mapping[str, Any], work: Callable[[Message], None], concurrency: int = 10
     ) -> None:
-        """Do the work of every message, some at once; raise BatchIncomplete if some failed."""
-        messages = list(batch)
-        with ThreadPoolExecutor(max_workers=at_once) as pool:
+        """Process every message of the event with which Lambda passes on a batch.
+
+        `concurrency` messages are processed at a time. Raises BatchIncomplete if some failed.
+        """
+        messages = list(self._messages(event))
+        with ThreadPoolExecutor(max_workers=concurrency) as pool:
             failed = set(pool.map(lambda message: self._failed(message, work), messages)) - {None}
         if failed:
             self.delete([message for message in messages if message not in failed])
@@ -108,7 +112,7 @@ class Queue:
             return message
         except Exception:
             logger.exception("Message %s failed (receive %d)", message.id, message.receive_count)
-            if not self.is_last_receive(message):
+            if not message.is_last_receive:
                 pause = FIRST_PAUSE_SECONDS * 2 ** (message.receive_count - 1)
                 # What failed together should not come back together.
                 jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
@@ -124,13 +128,13 @@ class Queue:
             # Before it is deleted here, so that a stop in between loses nothing.
             self._client.send_message(QueueUrl=self._dead_letters_url, MessageBody=message.body)
 
-
-def messages_of(event: Mapping[str, Any]) -> Iterable[Message]:
-    """The messages of the event with which Lambda gives a batch."""
-    for record in event["Records"]:
-        yield Message(
-            id=record["messageId"],
-            body=record["body"],
-            receipt_handle=record["receiptHandle"],
-            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
-        )
+    def _messages(self, event: Mapping[str, Any]) -> Iterator[Message]:
+        for record in event["Records"]:
+            receive_count = int(record["attributes"]["ApproximateReceiveCount"])
+            yield Message(
+                id=record["messageId"],
+                body=record["body"],
+                receipt_handle=record["receiptHandle"],
+                receive_count=receive_count,
+                is_last_receive=receive_count >= self._max_receives,
+            )

@@ -13,7 +13,9 @@ from chalicelib.catalog import keys
 from chalicelib.catalog.items import Row, findings_of, row_of, row_values
 from chalicelib.catalog.labels import count_label
 from chalicelib.model.changes import with_arrival
+from chalicelib.model.errors import ImageNotFound
 from chalicelib.model.findings import Feature
+from chalicelib.model.identity import is_image_id
 from chalicelib.model.image import Image
 
 _DECISIONS = 8
@@ -53,6 +55,13 @@ class Catalog:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    def get(self, image_id: str) -> Image:
+        """Everything known of an image, as of this moment; raises ImageNotFound."""
+        image = self.find(image_id) if is_image_id(image_id) else None
+        if image is None:
+            raise ImageNotFound.of(image_id)
+        return image
 
     def find(self, image_id: str) -> Image | None:
         """Everything known of an image, as of this moment."""

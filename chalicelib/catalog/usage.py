@@ -14,7 +14,6 @@ from typing import Any
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.keys import shard_of
 from chalicelib.model.findings import Feature, RekognitionCall
-from chalicelib.model.serialization import to_plain
 
 CALLS = "calls"
 SAVED = "SAVED"
@@ -83,31 +82,6 @@ class Usage:
             ),
             dict(saved),
         )
-
-
-def usage_values(usage: MonthUsage, prices: Mapping[Feature, float]) -> dict[str, Any]:
-    """A month as it is shown; `prices` are US dollars for one image."""
-
-    def price(images: Mapping[Feature, int]) -> float:
-        return round(sum(prices[feature] * count for feature, count in images.items()), 6)
-
-    return {
-        "month": usage.month,
-        "currency": "USD",
-        "operations": [
-            {
-                "operation": each.operation,
-                "calls": each.calls,
-                "images": to_plain(each.images),
-                "price": price(each.images),
-            }
-            for each in usage.operations
-        ],
-        "calls": sum(each.calls for each in usage.operations),
-        "price": round(sum(price(each.images) for each in usage.operations), 6),
-        "saved": {"images": to_plain(usage.saved), "price": price(usage.saved)},
-        "price_list": to_plain(prices),
-    }
 
 
 def _partition(month: str) -> str:

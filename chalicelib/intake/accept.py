@@ -14,7 +14,7 @@ from chalicelib.intake.images.prepare import PreparedImage, prepare
 from chalicelib.model.changes import with_features_requested
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import image_id_of_content
-from chalicelib.model.image import Content, Image, Original, Status
+from chalicelib.model.image import Content, Image, NewImage, Original, Status
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,14 @@ class ImageIntake:
         self._catalog = catalog
         self._requests = requests
         self._usage = usage
+
+    def accept(self, new: NewImage) -> Accepted:
+        """Store an image that somebody sends; nothing is stored where it is refused."""
+        if new.content is not None:
+            return self.accept_content(new.content, new.features)
+        if new.url is not None:
+            return self.accept_url(new.url, new.features)
+        raise ValueError("A new image needs a URL or content.")
 
     def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
         """Store the picture at a URL; nothing is stored where it is refused.
@@ -93,7 +101,9 @@ class ImageIntake:
         # this moment, other features may have been recognized already.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
-        if not is_new:
-            known = [feature for feature in features if feature not in registered.added]
-            self._usage.count_saved(known, image_id, now)
-        return Accepted(registered.image, is_new)
+        if is_new:
+            return Accepted(registered.image, is_new=True)
+        saved = [feature for feature in features if feature not in registered.added]
+        self._usage.count_saved(saved, image_id, now)
+        # The registered image has no findings.
+        return Accepted(self._catalog.find(image_id) or registered.image, is_new=False)

@@ -6,10 +6,9 @@ accepting a batch writes one item however long it is. What has no item yet is pe
 
 import json
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from chalicelib.model.errors import (
 )
 from chalicelib.model.events import NotOurMessage
 from chalicelib.model.findings import Feature
-from chalicelib.model.image import Failure, Status
+from chalicelib.model.image import Failure
 from chalicelib.model.serialization import timestamp
 
 if TYPE_CHECKING:
@@ -59,6 +58,11 @@ class Batch:
     created_at: datetime
     total: int
     entries: tuple[BatchEntry, ...]
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The images that the entries became."""
+        return [entry.image_id for entry in self.entries if entry.image_id]
 
 
 class Batches:
@@ -165,39 +169,6 @@ def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NotOurMessage(f"Not a URL of a batch: {message!r:.200}") from error
-
-
-def batch_values(batch: Batch, statuses: Mapping[str, Status]) -> dict[str, Any]:
-    """A batch as it is shown; `statuses` are those of its images that still exist, by id."""
-    outcomes = Counter(_outcome(entry, statuses) for entry in batch.entries)
-    return {
-        "id": batch.id,
-        "created_at": timestamp(batch.created_at),
-        "total": batch.total,
-        "pending": batch.total - len(batch.entries) + outcomes["pending"],
-        "recognized": outcomes["recognized"],
-        "failed": outcomes["failed"],
-        "removed": outcomes["removed"],
-        "images": [
-            {"number": entry.number, "url": entry.url, "image_id": entry.image_id}
-            for entry in batch.entries
-            if entry.image_id
-        ],
-        "failures": [
-            {"number": entry.number, "url": entry.url, **asdict(entry.failure)}
-            for entry in batch.entries
-            if entry.failure
-        ],
-    }
-
-
-def _outcome(entry: BatchEntry, statuses: Mapping[str, Status]) -> str:
-    """Where a URL that was worked on counts: an image can fail in recognition as well."""
-    if entry.image_id is None:
-        return "failed"
-    if entry.image_id not in statuses:
-        return "removed"
-    return statuses[entry.image_id].lower()
 
 
 def _entry(batch_id: str, row: dict[str, Any]) -> BatchEntry:

@@ -5,6 +5,7 @@ Two kinds wait there: uploads, of whose arrival S3 tells, and URLs of batches.
 
 from typing import TYPE_CHECKING
 
+from chalicelib.aws.sqs_queue import Message
 from chalicelib.intake.batches import Batches, parse_batch_entry
 from chalicelib.intake.uploads import Uploads, upload_id_of
 from chalicelib.model.events import json_object, keys_of_notification
@@ -21,12 +22,14 @@ class QueuedImages:
         self._uploads = uploads
         self._batches = batches
 
-    def take_in(self, body: str, *, last_try: bool) -> None:
-        """Work off one message; raises NotOurMessage, and what may pass."""
-        message = json_object(body)
-        if "batch_id" in message:
-            self._batches.take_in(parse_batch_entry(message), self._intake, last_try=last_try)
+    def take_in(self, message: Message) -> None:
+        """Take in what one message names; raises NotOurMessage, and errors that may pass."""
+        body = json_object(message.body)
+        if "batch_id" in body:
+            self._batches.take_in(
+                parse_batch_entry(body), self._intake, last_try=message.is_last_receive
+            )
             return
-        for upload_id in map(upload_id_of, keys_of_notification(message)):
+        for upload_id in map(upload_id_of, keys_of_notification(body)):
             if upload_id is not None:
                 self._uploads.take_in(upload_id, self._intake)

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from chalicelib.aws.observability import about_image, count, timed
-from chalicelib.aws.sqs_queue import GiveUp, TryAgainLater
+from chalicelib.aws.sqs_queue import GiveUp, Message, TryAgainLater
 from chalicelib.catalog.images import Catalog
 from chalicelib.integration import xml_document as integration_xml
 from chalicelib.integration.retry_schedule import RetrySchedule
 from chalicelib.integration.third_party import Attempt, AttemptOutcome, ThirdParty
 from chalicelib.model.changes import with_attempt
-from chalicelib.model.events import ResultEvent
+from chalicelib.model.events import ResultEvent, parse_result_event
 from chalicelib.model.image import Delivery, DeliveryStatus, Image
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,14 @@ class ResultDelivery:
         self._catalog = catalog
         self._third_party = third_party
         self._schedule = schedule
+
+    def process(self, message: Message) -> None:
+        """Deliver the result that a message of the integration queue announces."""
+        self.deliver(
+            parse_result_event(message.body),
+            receive_count=message.receive_count,
+            last_try=message.is_last_receive,
+        )
 
     def deliver(self, event: ResultEvent, *, receive_count: int, last_try: bool) -> None:
         """Send an image's result, unless the image is gone or the third party has it.

@@ -29,9 +29,7 @@ class Redelivery:
         """
         image = self._catalog.revise(image_id, partial(_sent_again, now=datetime.now(UTC)))
         if image is None:
-            raise ImageNotFound(
-                f"There is no image {image_id!r}. GET /images lists the images there are."
-            )
+            raise ImageNotFound.of(image_id)
         event, _ = result_event(image.summary(), image.deliveries[-1].number)
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(event))
 

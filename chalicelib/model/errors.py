@@ -29,6 +29,11 @@ class ImageNotFound(ImageRecognitionError):
 
     STATUS_CODE = 404
 
+    @classmethod
+    def of(cls, image_id: str) -> "ImageNotFound":
+        """The error for an id that no image has."""
+        return cls(f"There is no image {image_id!r}. GET /images lists the images there are.")
+
 
 class NoResultYet(ImageRecognitionError):
     """The image has no result that could be sent."""

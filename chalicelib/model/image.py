@@ -29,6 +29,15 @@ class DeliveryStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class NewImage:
+    """An image that somebody sends, as `url` or `content`, and the features to recognize."""
+
+    features: tuple[Feature, ...]
+    url: str | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Content:
     """The stored picture: sides in pixels, length in bytes."""
 

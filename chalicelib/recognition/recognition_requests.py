@@ -45,9 +45,7 @@ class RecognitionRequests:
             partial(with_features_requested, features=features, now=now, latest_versions=latest),
         )
         if image is None:
-            raise ImageNotFound(
-                f"There is no image {image_id!r}. GET /images lists the images there are."
-            )
+            raise ImageNotFound.of(image_id)
         pending = [feature for feature in features if feature in image.pending]
         # A message too many does nothing; one too few would leave the image waiting.
         if pending:

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.aws.observability import about_image, count, timed
+from chalicelib.aws.sqs_queue import Message
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.leases import Lease, Leases
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.model.changes import FeatureOutcome
+from chalicelib.model.events import images_to_recognize
 from chalicelib.model.findings import RekognitionCall, merge_findings
 from chalicelib.model.identity import image_key
 from chalicelib.model.image import Failure, Status
@@ -53,6 +55,11 @@ class ImageRecognition:
         self._results_topic = results
         self._model_versions = model_versions
         self._lease = lease
+
+    def process(self, message: Message) -> None:
+        """Recognize the images that a message of the recognition queue names."""
+        for image_id in images_to_recognize(message.body):
+            self.recognize(image_id, last_try=message.is_last_receive)
 
     def recognize(self, image_id: str, *, last_try: bool) -> None:
         """Recognize what is pending of a stored image, if anything is.

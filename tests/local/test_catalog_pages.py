@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.keys import label_key
-from chalicelib.catalog.known_labels import KnownLabels
 from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.query import PageRequest
+from chalicelib.catalog.search import ImageSearch
 from chalicelib.model.errors import InvalidRequest, UnknownLabel
 from chalicelib.model.findings import Label
 from chalicelib.model.image import Image, Status
@@ -225,13 +225,13 @@ def test_a_label_that_no_image_has_had_is_refused_with_those_there_are(fresh: Fr
     name = fresh.table()
     table = Table(fresh.client, name)
     counts = LabelCounts(table)
-    known = KnownLabels(counts, CatalogPages(fresh.client, name))
+    known = ImageSearch(counts, CatalogPages(fresh.client, name))
     with pytest.raises(UnknownLabel, match=r"'cat' yet\. There are no labels yet\."):
         known.require(("cat",))
     cat = image("0" * 32, EPOCH, (label("Cat", 90.0), label("Coffee Cup", 70.0)))
     write(fresh.client, name, [cat])
     known.require(("cat", "animal", "kitty", "cup"))
-    with pytest.raises(UnknownLabel, match=r"'dog' yet\. There are: Cat, Coffee Cup\. "):
+    with pytest.raises(UnknownLabel, match=r"'dog' yet\. Known labels: Cat, Coffee Cup\. "):
         known.require(("cat", "dog"))
     catalog = Catalog(table)
     assert catalog.forget(catalog.snapshot(cat.id))

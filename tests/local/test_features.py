@@ -251,7 +251,7 @@ def test_a_label_that_no_image_has_had_is_refused_with_labels_there_are(
     response = stage.request("GET", "/images?label=Unicorn")
     assert (response.status_code, response.json()["Code"]) == (400, "UnknownLabel")
     assert "'unicorn'" in response.json()["Message"]
-    assert "There are: " in response.json()["Message"]
+    assert "Known labels: " in response.json()["Message"]
 
 
 def test_a_cursor_of_another_query_is_refused(

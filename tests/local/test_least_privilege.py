@@ -177,7 +177,7 @@ class Flow:
         self._invoke_with_a_half_bad_batch("recognize_images", "recognition")
 
     def give_a_half_bad_batch_to_take_in(self) -> None:
-        self._invoke_with_a_half_bad_batch("take_in_pictures", "intake")
+        self._invoke_with_a_half_bad_batch("take_in_images", "intake")
 
     def give_a_half_bad_batch_for_delivery(self) -> None:
         self._invoke_with_a_half_bad_batch("deliver_results", "integration")
@@ -244,7 +244,7 @@ NEEDS: dict[str, dict[str, Drive]] = {
         "dynamodb:DeleteItem": Flow.post_a_bad_request_with_a_key,
         "sqs:SendMessage": Flow.post_a_batch,
     },
-    "take_in_pictures": {
+    "take_in_images": {
         "s3:GetObject": Flow.upload_a_new_picture,
         "s3:DeleteObject": Flow.upload_a_new_picture,
         "s3:PutObject": Flow.post_a_batch,

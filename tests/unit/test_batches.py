@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.api.responses import batch_values
 from chalicelib.aws.dynamodb_table import Table, from_item
 from chalicelib.intake.accept import Accepted
 from chalicelib.intake.batches import (
@@ -11,7 +12,6 @@ from chalicelib.intake.batches import (
     BatchEntry,
     Batches,
     BatchNotAccepted,
-    batch_values,
     parse_batch_entry,
 )
 from chalicelib.model.errors import FetchTimedOut, NotAnImage

@@ -18,7 +18,7 @@ WORKERS = {
 
 # The functions of app.py, as Chalice names them; api_handler is all routes.
 FUNCTIONS = {
-    "take_in_pictures",
+    "take_in_images",
     "reconcile",
     "api_handler",
     "authorize",

@@ -9,7 +9,6 @@ from chalicelib.aws.sqs_queue import (
     Message,
     Queue,
     TryAgainLater,
-    messages_of,
 )
 
 
@@ -37,8 +36,18 @@ class FakeSqs:
         self.postponed[ReceiptHandle] = VisibilityTimeout
 
 
-def message(number: int, receive_count: int = 1) -> Message:
-    return Message(f"id-{number}", f"body-{number}", f"receipt-{number}", receive_count)
+def record(number: int, receive_count: int = 1) -> dict[str, Any]:
+    return {
+        "messageId": f"id-{number}",
+        "body": f"body-{number}",
+        "receiptHandle": f"receipt-{number}",
+        "attributes": {"ApproximateReceiveCount": str(receive_count)},
+    }
+
+
+def batch(*records: dict[str, Any]) -> dict[str, Any]:
+    """The event with which Lambda passes on messages."""
+    return {"Records": list(records)}
 
 
 def fail_on(*bodies: str) -> Any:
@@ -51,15 +60,15 @@ def fail_on(*bodies: str) -> Any:
 
 def test_a_batch_without_failures_is_left_to_lambda_to_delete() -> None:
     sqs = FakeSqs()
-    Queue(sqs, "url", 5).process([message(1), message(2)], fail_on())
+    Queue(sqs, "url", 5).process(batch(record(1), record(2)), fail_on())
     assert sqs.deleted == []
 
 
 def test_every_message_is_worked_on_and_only_the_failed_ones_stay() -> None:
     sqs = FakeSqs()
-    batch = [message(number) for number in range(10)]
+    ten = batch(*(record(number) for number in range(10)))
     with pytest.raises(BatchIncomplete, match="2 of 10"):
-        Queue(sqs, "url", 5).process(batch, fail_on("body-0", "body-7"))
+        Queue(sqs, "url", 5).process(ten, fail_on("body-0", "body-7"))
     assert sorted(sqs.deleted) == [f"receipt-{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9)]
     assert set(sqs.postponed) == {"receipt-0", "receipt-7"}
 
@@ -69,7 +78,7 @@ def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
     for receive_count in range(1, 9):
         sqs = FakeSqs()
         with pytest.raises(BatchIncomplete):
-            Queue(sqs, "url", 100).process([message(1, receive_count)], fail_on("body-1"))
+            Queue(sqs, "url", 100).process(batch(record(1, receive_count)), fail_on("body-1"))
         pauses.append(sqs.postponed["receipt-1"])
     expected = [20, 40, 80, 160, 320, 640, 900, 900]
     assert all(
@@ -83,7 +92,7 @@ def test_what_is_given_up_on_is_a_dead_letter_at_once_and_done() -> None:
         raise GiveUp("refused")
 
     sqs = FakeSqs()
-    Queue(sqs, "url", 5, "dead-letters").process([message(1), message(2)], give_up)
+    Queue(sqs, "url", 5, "dead-letters").process(batch(record(1), record(2)), give_up)
     assert sorted(sqs.sent) == [("dead-letters", "body-1"), ("dead-letters", "body-2")]
     assert sqs.postponed == {}
 
@@ -98,32 +107,27 @@ def test_what_cannot_become_a_dead_letter_stays_in_its_queue() -> None:
 
     sqs = BrokenSqs()
     with pytest.raises(BatchIncomplete, match="1 of 1"):
-        Queue(sqs, "url", 5, "dead-letters").process([message(1)], give_up)
+        Queue(sqs, "url", 5, "dead-letters").process(batch(record(1)), give_up)
     assert set(sqs.postponed) == {"receipt-1"}
 
 
 def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_queue() -> None:
     sqs = FakeSqs()
-    last = message(1, receive_count=5)
-    queue = Queue(sqs, "url", max_receives=5)
-    assert queue.is_last_receive(last)
+    last = batch(record(1, receive_count=5))
     with pytest.raises(BatchIncomplete):
-        queue.process([last], fail_on("body-1"))
+        Queue(sqs, "url", max_receives=5).process(last, fail_on("body-1"))
     assert sqs.postponed == {}
 
 
 def test_messages_are_read_from_lambdas_event() -> None:
-    event = {
-        "Records": [
-            {
-                "messageId": "m",
-                "body": "b",
-                "receiptHandle": "r",
-                "attributes": {"ApproximateReceiveCount": "3"},
-            }
-        ]
-    }
-    assert list(messages_of(event)) == [Message("m", "b", "r", 3)]
+    messages: list[Message] = []
+    Queue(FakeSqs(), "url", max_receives=3).process(
+        batch(record(1, receive_count=2), record(2, receive_count=3)), messages.append, 1
+    )
+    assert messages == [
+        Message("id-1", "body-1", "receipt-1", 2, is_last_receive=False),
+        Message("id-2", "body-2", "receipt-2", 3, is_last_receive=True),
+    ]
 
 
 def test_what_passes_by_itself_comes_again_after_a_pause_of_its_own() -> None:
@@ -133,5 +137,5 @@ def test_what_passes_by_itself_comes_again_after_a_pause_of_its_own() -> None:
         raise TryAgainLater("busy", pause_seconds=7.2)
 
     with pytest.raises(BatchIncomplete):
-        Queue(sqs, "url", 5).process([message(1), message(2, receive_count=5)], work)
+        Queue(sqs, "url", 5).process(batch(record(1), record(2, receive_count=5)), work)
     assert sqs.postponed == {"receipt-1": 8, "receipt-2": 8}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.api.query_parameters import label_page_request, page_request
+from chalicelib.api.query_parameters import image_page, label_page
 from chalicelib.catalog.cursors import read_cursor, write_cursor
 from chalicelib.catalog.query import PageRequest
 from chalicelib.model.errors import InvalidRequest
@@ -13,7 +13,7 @@ from chalicelib.model.image import Status
 
 
 def test_a_page_has_defaults() -> None:
-    assert page_request({}) == PageRequest(order="newest", limit=20)
+    assert image_page({}) == PageRequest(order="newest", limit=20)
 
 
 def test_a_page_takes_what_is_asked() -> None:
@@ -23,7 +23,7 @@ def test_a_page_takes_what_is_asked() -> None:
         "limit": ["100"],
         "cursor": ["abc"],
     }
-    assert page_request(asked) == PageRequest(
+    assert image_page(asked) == PageRequest(
         labels=("cat", "indoors"), min_confidence=80.5, order="best", limit=100, cursor="abc"
     )
 
@@ -34,16 +34,16 @@ def test_times_are_understood_in_any_zone() -> None:
         "created_before": ["2026-11-23T14:30:00 01:00"],  # a plus that was not encoded
         "status": ["FAILED"],
     }
-    request = page_request(asked)
+    request = image_page(asked)
     assert request.created_after == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert request.created_before == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
     assert request.status is Status.FAILED
 
 
 def test_under_a_label_the_best_come_first_and_of_a_time_the_newest() -> None:
-    assert page_request({"label": ["Cat"]}).order == "best"
+    assert image_page({"label": ["Cat"]}).order == "best"
     of_a_time = {"label": ["Cat"], "created_before": ["2026-11-23T12:00:00Z"]}
-    assert page_request(of_a_time).order == "newest"
+    assert image_page(of_a_time).order == "newest"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(
     parameters: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        page_request(parameters)
+        image_page(parameters)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(
 )
 def test_a_bad_page_of_labels_is_refused(parameters: dict[str, list[str]], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        label_page_request(parameters)
+        label_page(parameters)
 
 
 @given(st.text(), st.text(st.characters(codec="utf-8")))
@@ -103,7 +103,7 @@ def test_whatever_is_no_cursor_is_refused(text: str) -> None:
 
 
 def test_the_limit_may_differ_from_page_to_page_and_nothing_else() -> None:
-    request = page_request({"label": ["Cat"]})
+    request = image_page({"label": ["Cat"]})
     assert request.fingerprint() == replace(request, limit=7, cursor="c").fingerprint()
     for other in ({"label": ["Dog"]}, {"label": ["Cat"], "min_confidence": ["1"]}, {}):
-        assert request.fingerprint() != page_request(other).fingerprint()
+        assert request.fingerprint() != image_page(other).fingerprint()

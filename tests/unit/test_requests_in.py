@@ -3,24 +3,24 @@ from datetime import UTC, datetime
 
 import pytest
 
+from chalicelib.api.query_parameters import features as query_features
+from chalicelib.api.query_parameters import month
 from chalicelib.api.request_bodies import (
     batch_request,
     further_features,
-    image_request,
-    month,
-    query_features,
+    image_at_url,
     upload_features,
 )
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
+from chalicelib.model.image import NewImage
 
 DEFAULT = (Feature.LABELS,)
 
 
 def test_the_url_is_taken_without_the_spaces_around_it() -> None:
-    url, features = image_request(b'{"url": " https://example.com/cat.jpg\\n"}', DEFAULT)
-    assert url == "https://example.com/cat.jpg"
-    assert features == DEFAULT
+    image = image_at_url(b'{"url": " https://example.com/cat.jpg\\n"}', DEFAULT)
+    assert image == NewImage(DEFAULT, url="https://example.com/cat.jpg")
 
 
 def test_features_are_taken_from_wherever_they_may_be_asked() -> None:
@@ -29,16 +29,16 @@ def test_features_are_taken_from_wherever_they_may_be_asked() -> None:
     of = json.dumps({"features": names}).encode()
     assert upload_features(of, DEFAULT) == asked
     assert further_features(of) == asked
-    assert query_features({"features": "FACES, TEXT"}, DEFAULT) == asked
+    assert query_features({"features": ["FACES, TEXT"]}, DEFAULT) == asked
     url_body = json.dumps({"url": "u", "features": names}).encode()
-    assert image_request(url_body, DEFAULT) == ("u", asked)
+    assert image_at_url(url_body, DEFAULT) == NewImage(asked, url="u")
     batch_body = json.dumps({"urls": ["u"], "features": names}).encode()
     assert batch_request(batch_body, DEFAULT) == (["u"], asked)
 
 
 def test_where_no_feature_is_asked_the_stages_own_are() -> None:
     assert upload_features(b"", DEFAULT) == DEFAULT
-    assert query_features(None, DEFAULT) == DEFAULT
+    assert query_features({}, DEFAULT) == DEFAULT
     assert batch_request(b'{"urls": ["u"]}', DEFAULT) == (["u"], DEFAULT)
 
 
@@ -50,11 +50,11 @@ def test_an_unknown_feature_is_refused_with_those_that_there_are(features: objec
 
 def test_a_month_is_a_year_and_a_month_and_else_the_present() -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    assert month(None, now) == "2026-11"
-    assert month({"month": "2025-01"}, now) == "2025-01"
+    assert month({}, now) == "2026-11"
+    assert month({"month": ["2025-01"]}, now) == "2025-01"
     for wrong in ("2026", "2026-13", "2026-1", "november", "2026-11-23"):
         with pytest.raises(InvalidRequest, match="2026-11"):
-            month({"month": wrong}, now)
+            month({"month": [wrong]}, now)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_a_month_is_a_year_and_a_month_and_else_the_present() -> None:
 )
 def test_a_body_without_a_url_is_answered_with_an_example(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"example\.com"):
-        image_request(body, DEFAULT)
+        image_at_url(body, DEFAULT)
 
 
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(InvalidRequest, match="uri"):
-        image_request(b'{"uri": "https://example.com/cat.jpg"}', DEFAULT)
+        image_at_url(b'{"uri": "https://example.com/cat.jpg"}', DEFAULT)
