@@ -1,14 +1,23 @@
 """The third party's HTTP endpoint: one try to deliver a document, and what came of it."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
+from urllib.parse import urlsplit, urlunsplit
+
+from requests import Response
+from urllib3.exceptions import HTTPError
 
 from chalicelib.integration.circuit_breaker import CircuitBreaker
 from chalicelib.integration.retry_schedule import retry_after_seconds
 from chalicelib.integration.webhook_signing import WebhookSecrets, signed_headers
-from chalicelib.transport.bounded_post import NoAnswer, PostAnswer, post
+from chalicelib.transport.address_policy import any_address
 from chalicelib.transport.deadline import Deadline
+from chalicelib.transport.errors import TransportError
+from chalicelib.transport.guarded_http import guarded_request
+
+_READ_BYTES = 300  # of the body of a response that is an error
 
 # Of the answers that are neither success nor the server's fault, those that may pass.
 _RETRIED_STATUSES = {408, 409, 425, 429}
@@ -49,7 +58,9 @@ class ThirdParty:
         circuit_breaker: CircuitBreaker,
         deadline_seconds: float,
     ) -> None:
-        self._url = url
+        parts = urlsplit(url)
+        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._secrets = secrets
         self._circuit_breaker = circuit_breaker
         self._deadline_seconds = deadline_seconds
@@ -68,23 +79,45 @@ class ThirdParty:
             return Attempt(
                 AttemptOutcome.WITHHELD, "held back: the third party failed several times"
             )
+        deadline = Deadline.after(self._deadline_seconds)
         try:
-            given = post(self._url, headers, document, Deadline.after(self._deadline_seconds))
-        except NoAnswer as error:
-            self._circuit_breaker.record(failed=True)
-            return Attempt(AttemptOutcome.TRY_AGAIN, str(error))
-        self._circuit_breaker.record(
-            failed=given.status_code >= 500 or given.status_code in _DOWN_STATUSES
-        )
-        return _answer(given, now)
+            with guarded_request(
+                "POST",
+                self._url,
+                headers,
+                policy=any_address(self._port),  # the owner of the stage chose the host
+                deadline=deadline,
+                max_body_bytes=_READ_BYTES,
+                body=document,
+            ) as response:
+                attempt = _attempt(response, now)
+        except TransportError as error:
+            attempt = Attempt(AttemptOutcome.TRY_AGAIN, str(error))
+        self._circuit_breaker.record(failed=_is_down(attempt))
+        return attempt
 
 
-def _answer(given: PostAnswer, now: datetime) -> Attempt:
-    status_code = given.status_code
+def _is_down(attempt: Attempt) -> bool:
+    status_code = attempt.status_code
+    return status_code is None or status_code >= 500 or status_code in _DOWN_STATUSES
+
+
+def _attempt(response: Response, now: datetime) -> Attempt:
+    status_code = response.status_code
     if 200 <= status_code < 300:
         return Attempt(AttemptOutcome.DELIVERED, status_code=status_code)
-    reason = f"HTTP status {status_code}" + (f": {given.text}" if given.text else "")
+    text = _start_of_body(response) if status_code >= 400 else ""
+    reason = f"HTTP status {status_code}" + (f": {text}" if text else "")
     if status_code >= 500 or status_code in _RETRIED_STATUSES:
-        wished = retry_after_seconds(given.retry_after, now)
-        return Attempt(AttemptOutcome.TRY_AGAIN, reason, status_code, wished)
+        pause = retry_after_seconds(response.headers.get("Retry-After"), now)
+        return Attempt(AttemptOutcome.TRY_AGAIN, reason, status_code, pause)
     return Attempt(AttemptOutcome.REFUSED, reason, status_code)
+
+
+def _start_of_body(response: Response) -> str:
+    """What a person can read of an error's body; that it cannot be read spoils nothing."""
+    text = b""
+    with contextlib.suppress(HTTPError, OSError, TransportError):
+        text = response.raw.read1(_READ_BYTES, decode_content=False)
+    words = text.decode("utf-8", "replace").split()
+    return "".join(character for character in " ".join(words) if character.isprintable())

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,8 +12,13 @@ from chalice.test import HTTPResponse
 from chalicelib.aws.dynamodb_table import to_item
 from chalicelib.catalog import items
 from chalicelib.catalog.items import Row
-from chalicelib.model.changes import with_features_requested
-from chalicelib.model.findings import Feature
+from chalicelib.model.changes import (
+    FeatureOutcome,
+    with_arrival,
+    with_features_requested,
+    with_outcomes,
+)
+from chalicelib.model.findings import Feature, Findings, Label
 from chalicelib.model.image import Image, Status
 from tests.functional.conftest import BUCKET, PHOTOGRAPHS, RECOGNITION_QUEUE, TABLE, Api
 
@@ -119,14 +125,31 @@ def test_a_new_picture_is_stored_as_it_is_and_registered(
     assert response.json_body["sources"] == [url]
 
 
-def test_a_picture_that_is_known_is_answered_200(api: Api, aws: Aws, photographs: str) -> None:
+def test_a_known_image_is_answered_200_with_all_that_get_answers(
+    api: Api, aws: Aws, photographs: str
+) -> None:
     url = f"{photographs}/{CAT.name}?again"
     expect_put(aws, refused=True)
     expect_registration(aws, known=True)
     expect_usage(aws, "LABELS")
+    for _ in range(2):
+        expect_query_of_the_image(aws, *recognized_items(url))
     response = post(api, {"url": url})
     assert response.status_code == 200
     assert response.json_body["sources"] == sorted([*PENDING.sources, url])
+    assert [label["name"] for label in response.json_body["labels"]] == ["Cat"]
+    assert response.json_body == api.get(f"/images/{CAT_ID}").json_body
+
+
+def recognized_items(url: str) -> list[Any]:
+    """The items of the image once it is recognized, with one more source."""
+    findings = Findings(labels=(Label("Cat", 99.0),))
+    image = with_arrival(PENDING, replace(PENDING, sources=(url,)))
+    recognized = with_outcomes(image, [FeatureOutcome(Feature.LABELS, "3.0")], CREATED_AT)
+    return [
+        to_item(items.feature_values(CAT_ID, Feature.LABELS, findings)),
+        to_item(items.row_values(Row(recognized, revision=2))),
+    ]
 
 
 def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
@@ -142,6 +165,8 @@ def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
             "MessageBody": json.dumps({"recognize": CAT_ID}),
         },
     )
+    both = with_features_requested(PENDING, [Feature.TEXT], CREATED_AT)
+    expect_query_of_the_image(aws, to_item(items.row_values(Row(both, revision=2))))
     response = post(api, {"url": f"{photographs}/{CAT.name}", "features": ["TEXT"]})
     names = [feature["name"] for feature in response.json_body["features"]]
     assert names == ["LABELS", "TEXT"]

@@ -10,7 +10,7 @@ import trustme
 from chalicelib.intake.fetching.fetch import fetch
 from chalicelib.intake.fetching.limits import FetchLimits
 from chalicelib.model.errors import ImageServerError
-from chalicelib.transport import bounded_http
+from chalicelib.transport import guarded_http
 
 from .conftest import Attack
 from .internet import Internet
@@ -31,9 +31,9 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     authorities = tmp_path / "authorities.pem"
     AUTHORITY.cert_pem.write_to_path(str(authorities))
     monkeypatch.setattr("certifi.where", lambda: str(authorities))
-    bounded_http.tls_context.cache_clear()
+    guarded_http.tls_context.cache_clear()
     yield
-    bounded_http.tls_context.cache_clear()
+    guarded_http.tls_context.cache_clear()
 
 
 def test_the_request_is_minimal(internet: Internet) -> None:
