@@ -19,8 +19,8 @@ from PIL import Image
 
 from chalicelib.aws import clients
 from infra import webhook_secrets
-from tests.local.bare_emulator import CREDENTIALS, bare_emulator
-from tests.local.one_process import Counting, World
+from tests.helpers.bare_emulator import CREDENTIALS, bare_emulator
+from tests.helpers.one_process import Counting, World
 
 REASONS = (
     ("s3.PutObject", "the picture is kept, unless it is there"),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.local.stage_process import PROJECT, StageProcess
+from tests.helpers.stage_process import PROJECT, StageProcess
 
 PHOTOGRAPHS = ("chelsea-cat.png", "coffee.png", "astronaut.png", "dahlia.jpg", "rocket.jpg")
 WARM_UP = 5

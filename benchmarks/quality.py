@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.local.rekognition_process import new_client, running_server
+from tests.helpers.rekognition_process import new_client, running_server
 
 PROJECT = Path(__file__).parents[1]
 PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"

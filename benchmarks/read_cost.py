@@ -26,8 +26,8 @@ from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.query import PageRequest
 from chalicelib.model.findings import Label
 from chalicelib.model.image import Status
-from tests.local.bare_emulator import bare_emulator
-from tests.local.catalogs import EPOCH, image, write
+from tests.helpers.bare_emulator import bare_emulator
+from tests.helpers.catalogs import EPOCH, image, write
 
 SIZES = (100, 10_000, 100_000)
 MOST_GROWTH = 1.1

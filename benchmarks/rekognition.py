@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.local.rekognition_process import new_client, photograph, running_process
+from tests.helpers.rekognition_process import new_client, photograph, running_process
 
 
 def operations(client: Any) -> dict[str, Callable[[], object]]:

@@ -1,7 +1,7 @@
 """Starts ministack 1.5.33 with the parts of API Gateway that `chalice deploy` needs and it lacks.
 
 Runs in the emulator's own virtual environment. These are ministack's internals, so the version is
-pinned; tests/local/test_emulator_gaps.py says when upstream needs a fill no longer.
+pinned; tests/localcloud/test_emulator_gaps.py says when upstream needs a fill no longer.
 
 - ImportRestApi (`POST /restapis?mode=import`) is taken for CreateRestApi: only `/` would exist.
 - PutRestApi (`PUT /restapis/{id}`) is missing: a second deploy would fail.

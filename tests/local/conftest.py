@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.stage_process import StageProcess
+from tests.helpers.stage_process import StageProcess
 
 
 @dataclass(frozen=True)

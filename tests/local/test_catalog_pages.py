@@ -21,8 +21,8 @@ from chalicelib.catalog.search import ImageSearch
 from chalicelib.model.errors import InvalidRequest, UnknownLabel
 from chalicelib.model.findings import Label
 from chalicelib.model.image import Image, Status
-from tests.local.bare_emulator import bare_emulator
-from tests.local.catalogs import EPOCH, image, write
+from tests.helpers.bare_emulator import bare_emulator
+from tests.helpers.catalogs import EPOCH, image, write
 
 NAMES = ("Cat", "Dog", "Coffee Cup")
 PARENTS = {"Cat": ("Animal", "Pet"), "Dog": ("Animal", "Pet"), "Coffee Cup": ("Cup",)}

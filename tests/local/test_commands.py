@@ -11,8 +11,8 @@ from pathlib import Path
 import requests
 from PIL import Image
 
+from tests.helpers.stage_process import StageProcess, wait_for
 from tests.local.conftest import Origin
-from tests.local.stage_process import StageProcess, wait_for
 
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp has it
 LISTENING = "0A"

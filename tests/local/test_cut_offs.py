@@ -22,9 +22,9 @@ from chalicelib.model.image import DeliveryStatus, Status
 from chalicelib.recognition.recognize import RecognitionInProgress
 from chalicelib.recognition.rekognition import Throttled
 from infra import webhook_secrets
-from tests.local.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
-from tests.local.one_process import ANSWERS, FEATURES, SECONDS, Counting, World
-from tests.local.stage_process import wait_for
+from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
+from tests.helpers.one_process import ANSWERS, FEATURES, SECONDS, Counting, World
+from tests.helpers.stage_process import wait_for
 
 # A newer model sees something else in every picture.
 NEWER_ANSWERS = ANSWERS | {

@@ -12,7 +12,7 @@ import pytest
 
 from localcloud.configuration import Configuration
 from localcloud.stage import LocalStage, _quick_waiters
-from tests.local.stage_process import StageProcess, wait_for
+from tests.helpers.stage_process import StageProcess, wait_for
 
 NAME = "image-recognition-local"
 

@@ -13,7 +13,7 @@ import pillow_heif.HeifImagePlugin  # noqa: F401 - makes Pillow write HEIC
 import pytest
 from PIL import Image
 
-from tests.local.stage_process import PROJECT, StageProcess
+from tests.helpers.stage_process import PROJECT, StageProcess
 
 README = PROJECT / "README.md"
 START, END = "<!-- formats -->\n", "<!-- /formats -->\n"

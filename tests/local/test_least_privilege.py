@@ -25,8 +25,8 @@ from chalicelib.model.events import result_event
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Content, Status
 from chalicelib.model.image import Image as ImageRow
+from tests.helpers.stage_process import PROJECT, StageProcess, wait_for
 from tests.local.conftest import Origin
-from tests.local.stage_process import PROJECT, StageProcess, wait_for
 
 CAT = PROJECT / "localcloud" / "photographs" / "chelsea-cat.png"
 POLICIES = PROJECT / ".chalice" / "policies"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 
+from tests.helpers.stage_process import PROJECT, StageProcess, wait_for
 from tests.local.conftest import Origin
-from tests.local.stage_process import PROJECT, StageProcess, wait_for
 
 PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:image-recognition-local-results"

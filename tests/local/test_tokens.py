@@ -7,7 +7,7 @@ import sys
 import pytest
 import requests
 
-from tests.local.stage_process import StageProcess, wait_for
+from tests.helpers.stage_process import StageProcess, wait_for
 
 
 def tokens(stage: StageProcess, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,8 @@ import pytest
 import requests
 from PIL import Image
 
+from tests.helpers.stage_process import PROJECT, StageProcess, wait_for
 from tests.local.conftest import Origin
-from tests.local.stage_process import PROJECT, StageProcess, wait_for
 
 PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
 BUCKET = "image-recognition-local-images-000000000000"

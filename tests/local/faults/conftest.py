@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from infra import webhook_secrets
-from tests.local.faults.faulty_third_party import Fault, FaultyThirdParty, Seen
-from tests.local.faults.steps import (
+from tests.helpers.faulty_third_party import Fault, FaultyThirdParty, Seen
+from tests.helpers.stage_process import StageProcess
+from tests.helpers.steps import (
     ImageValues,
     image_id_of,
     pictures,
@@ -23,8 +24,7 @@ from tests.local.faults.steps import (
     redrive,
     settled,
 )
-from tests.local.faults.worker_kills import kill_at
-from tests.local.stage_process import StageProcess
+from tests.helpers.worker_kills import kill_at
 
 SEED = 6
 OUTAGE_IMAGES = 8

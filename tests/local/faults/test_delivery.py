@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.local.faults.conftest import SEED, Mix, delivered, has_failed
-from tests.local.faults.faulty_third_party import (
+from tests.helpers.faulty_third_party import (
     HUGE_BYTES,
     PERMANENT,
     RETRY_AFTER_SECONDS,
@@ -14,8 +13,9 @@ from tests.local.faults.faulty_third_party import (
     Fault,
     FaultyThirdParty,
 )
-from tests.local.faults.steps import ImageValues
-from tests.local.stage_process import StageProcess
+from tests.helpers.stage_process import StageProcess
+from tests.helpers.steps import ImageValues
+from tests.local.faults.conftest import SEED, Mix, delivered, has_failed
 
 MOST_AT_ONCE = 5 * 10  # app.py: so many functions at a time, so many requests in each
 

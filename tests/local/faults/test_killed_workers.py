@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
+from tests.helpers.faulty_third_party import FaultyThirdParty
+from tests.helpers.stage_process import StageProcess
+from tests.helpers.steps import ImageValues, every_image, redrive, settled
 from tests.local.faults.conftest import LEASE_SECONDS, SEED, Interrupted, Mix, delivered
-from tests.local.faults.faulty_third_party import FaultyThirdParty
-from tests.local.faults.steps import ImageValues, every_image, redrive, settled
-from tests.local.stage_process import StageProcess
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,192 @@
+"""The settings in .chalice and infra that must fit together, checked against each other."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
+
+PROJECT = Path(__file__).parents[3]
+PARTS = ("api", "recognition", "integration")
+CONFIG = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+STAGES = tuple(CONFIG["stages"])
+WORKERS = {
+    "recognize_images": ("api", "Recognition"),
+    "deliver_results": ("integration", "Integration"),
+}
+
+# The functions of app.py, as Chalice names them; api_handler is all routes.
+FUNCTIONS = {
+    "take_in_images",
+    "reconcile",
+    "api_handler",
+    "authorize",
+    "recognize_images",
+    "deliver_results",
+    "forget_removed_image",
+}
+
+# What AWS allows no resource for.
+ANY_RESOURCE = {
+    "rekognition:DetectLabels",
+    "rekognition:DetectText",
+    "rekognition:DetectFaces",
+    "rekognition:DetectModerationLabels",
+    "rekognition:RecognizeCelebrities",
+}
+
+
+def template(part: str) -> Any:
+    return loads((PROJECT / "infra" / f"{part}.yaml").read_text())
+
+
+TEMPLATES = {part: template(part) for part in PARTS}
+RESOURCES = {
+    name: resource for part in TEMPLATES.values() for name, resource in part["Resources"].items()
+}
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: each for name, each in RESOURCES.items() if each["Type"] == f"AWS::{kind}"}
+
+
+def setting(stage: str, function: str, name: str) -> Any:
+    """A function's setting at a stage, looked up as Chalice does."""
+    of_stage = CONFIG["stages"][stage]
+    for place in (
+        of_stage.get("lambda_functions", {}).get(function, {}),
+        of_stage,
+        CONFIG["lambda_functions"].get(function, {}),
+        CONFIG,
+    ):
+        if name in place:
+            return place[name]
+    return None
+
+
+def policy_of(function: str) -> Any:
+    return json.loads((PROJECT / ".chalice" / "policies" / f"{function}.json").read_text())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_api_answers_within_the_29_seconds_that_api_gateway_waits(stage: str) -> None:
+    assert setting(stage, "api_handler", "lambda_timeout") <= 29
+    assert setting(stage, "authorize", "lambda_timeout") <= 29
+    assert CONFIG["api_gateway_endpoint_type"] == "REGIONAL"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("function", WORKERS)
+def test_messages_stay_invisible_six_times_as_long_as_their_function_may_run(
+    stage: str, function: str
+) -> None:
+    part, queue = WORKERS[function]
+    parameters = TEMPLATES[part]["Parameters"]
+    visibility = parameters["VisibilityTimeoutSeconds"]["Default"]
+    assert visibility >= 6 * setting(stage, function, "lambda_timeout")
+    properties = RESOURCES[f"{queue}Queue"]["Properties"]
+    receives = parameters[properties["RedrivePolicy"]["maxReceiveCount"]["Ref"]]
+    assert receives["Default"] >= 5
+    assert receives["MinValue"] >= 5
+    assert properties["VisibilityTimeout"] == {"Ref": "VisibilityTimeoutSeconds"}
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_on_aws_functions_run_on_the_cheaper_processor(stage: str) -> None:
+    assert setting(stage, "api_handler", "lambda_architecture") == "arm64"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_function_has_a_policy_of_its_own_at_each_stage(stage: str) -> None:
+    configured = CONFIG["stages"][stage]["lambda_functions"]
+    files = {name: function["iam_policy_file"] for name, function in configured.items()}
+    assert files == {name: f"rendered-policies/{stage}/{name}.json" for name in FUNCTIONS}
+    assert CONFIG["autogen_policy"] is False
+    written = {file.stem for file in (PROJECT / ".chalice" / "policies").glob("*.json")}
+    assert written == FUNCTIONS
+
+
+def test_every_trigger_of_app_py_has_a_policy() -> None:
+    source = (PROJECT / "app.py").read_text()
+    for line in source.splitlines():
+        if line.startswith(("def ", "async def ")):
+            name = line.split()[1].partition("(")[0]
+            decorated = source[: source.index(line)].rpartition("\n\n\n")[2]
+            if any(word in decorated for word in ("@app.on_", "@app.schedule", "@app.authorizer")):
+                assert name in FUNCTIONS
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_policies_name_resources_and_actions_without_wildcards(function: str) -> None:
+    for statement in policy_of(function)["Statement"]:
+        assert not any("*" in action for action in statement["Action"]), statement
+        listed = statement["Resource"]
+        for resource in [listed] if isinstance(listed, str) else listed:
+            if resource == "*":
+                assert set(statement["Action"]) <= ANY_RESOURCE, statement
+            else:
+                assert resource.startswith("arn:${partition}:"), resource
+                assert "${stage}" in resource, resource
+                assert "*" not in resource[:-1], resource
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_has_a_log_that_ends_and_an_alarm(function: str) -> None:
+    own = "" if function == "api_handler" else f"-{function}"
+    name = "image-recognition-${Stage}" + own
+    logs = [log["Properties"] for log in of_type("Logs::LogGroup").values()]
+    (log,) = [log for log in logs if log["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/{name}"}]
+    assert log["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    alarms = [alarm["Properties"] for alarm in of_type("CloudWatch::Alarm").values()]
+    dimension = {"Name": "FunctionName", "Value": {"Fn::Sub": name}}
+    assert [alarm for alarm in alarms if dimension in alarm.get("Dimensions", [])]
+
+
+@pytest.mark.parametrize("queue", ["Recognition", "Integration"])
+def test_each_queue_has_alarms_on_its_dead_letters_and_on_its_age(queue: str) -> None:
+    watched = {
+        (alarm["Properties"]["MetricName"], str(alarm["Properties"]["Dimensions"][0]["Value"]))
+        for alarm in of_type("CloudWatch::Alarm").values()
+        if alarm["Properties"]["Namespace"] == "AWS/SQS"
+    }
+    for metric, name in (
+        ("ApproximateNumberOfMessagesVisible", f"{queue}DeadLetterQueue"),
+        ("ApproximateAgeOfOldestMessage", f"{queue}Queue"),
+    ):
+        assert (metric, str({"Fn::GetAtt": [name, "QueueName"]})) in watched
+
+
+def test_alarms_tell_somebody() -> None:
+    for alarm in of_type("CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] in (
+            [{"Ref": "AlarmTopic"}],
+            [{"Ref": "AlarmTopicArn"}],
+        )
+
+
+def test_what_holds_data_is_kept_when_its_stack_goes() -> None:
+    for kind in ("S3::Bucket", "DynamoDB::Table"):
+        for name, resource in of_type(kind).items():
+            if name == "IdempotencyTable":
+                continue  # the answers of a day
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+            assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_bucket_queues_and_topics_refuse_what_is_not_encrypted_on_its_way() -> None:
+    refusal = {"Bool": {"aws:SecureTransport": "false"}}
+    guarded = []
+    for kind, place in (
+        ("S3::BucketPolicy", "Bucket"),
+        ("SQS::QueuePolicy", "Queues"),
+        ("SNS::TopicPolicy", "Topics"),
+    ):
+        for policy in of_type(kind).values():
+            statements = policy["Properties"]["PolicyDocument"]["Statement"]
+            assert [each for each in statements if each.get("Condition") == refusal], kind
+            targets = policy["Properties"][place]
+            guarded += targets if isinstance(targets, list) else [targets]
+    names = {target["Ref"] for target in guarded}
+    for kind in ("S3::Bucket", "SQS::Queue", "SNS::Topic"):
+        assert set(of_type(kind)) <= names, kind

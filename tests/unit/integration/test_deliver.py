@@ -1,0 +1,179 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from chalicelib.integration.deliver import DeliveryFailed, DeliveryRefused, ResultDelivery
+from chalicelib.integration.retry_schedule import RetrySchedule
+from chalicelib.integration.third_party import Attempt, AttemptOutcome
+from chalicelib.model.changes import with_new_delivery
+from chalicelib.model.events import ResultEvent
+from chalicelib.model.findings import Findings, Label
+from chalicelib.model.image import Delivery, DeliveryStatus
+from tests.helpers.fakes import FakeCatalog, FakeThirdParty
+from tests.helpers.images import CREATED_AT, IMAGE_ID, recognized
+
+EVENT = ResultEvent(id="msg_1", image_id=IMAGE_ID)
+AGAIN = ResultEvent(id="msg_1", image_id=IMAGE_ID, delivery=2)
+DELIVERED = Attempt(AttemptOutcome.DELIVERED, status_code=204)
+DOWN = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 503", 503)
+BUSY = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 429", 429, retry_after_seconds=600)
+REFUSED = Attempt(AttemptOutcome.REFUSED, "HTTP status 400", 400)
+WITHHELD = Attempt(AttemptOutcome.WITHHELD, "held back")
+
+
+FIRST = Delivery(DeliveryStatus.PENDING, tries=0, number=1, requested_at=CREATED_AT)
+WAITING = recognized(deliveries=(FIRST,))
+
+
+class World:
+    """A recognized image that was not delivered, and a third party."""
+
+    def __init__(self, *answers: Attempt | Exception) -> None:
+        self.catalog = FakeCatalog({IMAGE_ID: WAITING})
+        self.third_party = FakeThirdParty(list(answers))
+
+    def deliver(
+        self, event: ResultEvent = EVENT, *, receive_count: int = 1, last_try: bool = False
+    ) -> None:
+        ResultDelivery(
+            self.catalog,  # type: ignore[arg-type]  # works in memory
+            self.third_party,  # type: ignore[arg-type]
+            RetrySchedule((5, 30, 120)),
+        ).deliver(event, receive_count=receive_count, last_try=last_try)
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.catalog.images[IMAGE_ID].deliveries[-1]
+
+
+def test_a_delivered_result_is_noted_and_not_sent_again() -> None:
+    world = World(DELIVERED)
+    world.deliver()
+    world.deliver()
+    assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.DELIVERED, 1)
+    assert (world.delivery.status_code, world.delivery.reason) == (204, None)
+    assert world.third_party.webhook_ids == ["msg_1"]
+
+
+def test_a_third_party_that_is_down_is_tried_again_under_the_same_id() -> None:
+    world = World(DOWN, DELIVERED)
+    with pytest.raises(DeliveryFailed, match="503"):
+        world.deliver()
+    assert world.delivery.status is DeliveryStatus.PENDING
+    world.deliver()
+    assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.DELIVERED, 2)
+    assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
+
+
+def test_pauses_grow_and_the_image_shows_when_the_next_try_comes() -> None:
+    pauses = []
+    for receive_count in (1, 2, 3):
+        world = World(DOWN)
+        with pytest.raises(DeliveryFailed) as caught:
+            world.deliver(receive_count=receive_count)
+        pauses.append(caught.value.pause_seconds)
+        shown = world.delivery
+        assert shown.next_try_at is not None
+        assert shown.last_tried_at is not None
+        assert (shown.next_try_at - shown.last_tried_at).total_seconds() == pytest.approx(
+            pauses[-1], abs=1
+        )
+    assert all(
+        0.8 * expected <= pause <= 1.2 * expected
+        for pause, expected in zip(pauses, (5, 30, 120), strict=True)
+    )
+
+
+def test_a_wish_to_be_left_alone_for_a_while_is_respected() -> None:
+    world = World(BUSY)
+    with pytest.raises(DeliveryFailed) as caught:
+        world.deliver()
+    assert caught.value.pause_seconds >= 600
+
+
+def test_at_the_last_try_the_delivery_failed_and_the_message_goes_to_the_dead_letters() -> None:
+    world = World(DOWN)
+    with pytest.raises(DeliveryFailed) as caught:
+        world.deliver(last_try=True)
+    assert caught.value.pause_seconds == 0
+    assert world.delivery.status is DeliveryStatus.FAILED
+    assert (world.delivery.status_code, world.delivery.reason) == (503, "HTTP status 503")
+    assert world.delivery.next_try_at is None
+
+
+def test_a_refusal_is_final_at_once_and_a_dead_letter() -> None:
+    world = World(REFUSED)
+    with pytest.raises(DeliveryRefused):
+        world.deliver()
+    assert (world.delivery.status, world.delivery.status_code) == (DeliveryStatus.FAILED, 400)
+
+
+def test_what_is_held_back_counts_as_no_try_and_comes_again() -> None:
+    world = World(WITHHELD)
+    with pytest.raises(DeliveryFailed) as caught:
+        world.deliver(receive_count=2)
+    pause = caught.value.pause_seconds
+    assert pause >= 24
+    shown = world.delivery
+    assert shown.next_try_at is not None
+    assert (shown.next_try_at - datetime.now(UTC)).total_seconds() == pytest.approx(pause, abs=5)
+    assert replace(shown, next_try_at=None) == FIRST
+
+
+def test_without_a_secret_nothing_is_sent_and_the_last_try_shows_why() -> None:
+    world = World(PermissionError("no secret"))
+    with pytest.raises(DeliveryFailed):
+        world.deliver(last_try=True)
+    assert world.delivery.status is DeliveryStatus.FAILED
+    assert world.delivery.reason == "not sent: PermissionError"
+
+
+def test_what_cannot_be_told_as_xml_is_never_sent_and_failed_at_once() -> None:
+    world = World()
+    bad = Findings(labels=(Label("Cat", float("nan")),))
+    world.catalog.images[IMAGE_ID] = replace(WAITING, findings=bad)
+    with pytest.raises(DeliveryRefused):
+        world.deliver()
+    assert world.delivery.status is DeliveryStatus.FAILED
+    assert world.third_party.webhook_ids == []
+
+
+@pytest.mark.parametrize(("answer", "error"), [(DOWN, DeliveryFailed), (REFUSED, DeliveryRefused)])
+def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
+    answer: Attempt, error: type[Exception]
+) -> None:
+    world = World(answer, WITHHELD, DELIVERED)
+    with pytest.raises(error):
+        world.deliver(last_try=True)
+    with pytest.raises(DeliveryFailed):
+        world.deliver()
+    assert world.delivery.next_try_at is not None
+    assert world.delivery.status == "PENDING"
+    world.deliver()
+    assert world.delivery.status is DeliveryStatus.DELIVERED
+
+
+def test_a_delivery_that_was_asked_for_is_made_although_there_was_one() -> None:
+    world = World(DELIVERED, DELIVERED)
+    world.deliver()
+    world.catalog.revise(IMAGE_ID, lambda image: with_new_delivery(image, CREATED_AT))
+    world.deliver(AGAIN)
+    assert (world.delivery.number, world.delivery.tries) == (2, 1)
+    world.deliver(AGAIN)
+    assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
+
+
+def test_a_delivery_for_which_a_later_one_was_begun_is_left() -> None:
+    world = World()
+    later = with_new_delivery(WAITING, CREATED_AT)
+    world.catalog.images[IMAGE_ID] = later
+    world.deliver()
+    assert world.catalog.images[IMAGE_ID] == later
+
+
+def test_an_image_that_was_removed_is_not_delivered() -> None:
+    world = World()
+    world.catalog.images.clear()
+    world.deliver()
+    assert world.third_party.webhook_ids == []
