@@ -1,11 +1,11 @@
 """The keys of the catalog's table and of its indexes.
 
-One partition an image, `pk` = `IMAGE#<id>`: the item `IMAGE` has what is known of the image as a
-whole, an item `FEATURE#<feature>` what Rekognition told of that feature, and an item `LABEL#<key>`
-makes the image found under that name. The index's partitions are divided into INDEX_SHARDS by the image's
-id, so that what is written at one moment, or has one label, is not written to one partition.
-Within a shard the keys sort as texts, and every key ends with the image's id, which makes it
-unique: a page begins after the last key of the page before, whatever has arrived since.
+Each image has one partition, `pk` = `IMAGE#<id>`: the item `IMAGE` holds the image as a whole, an
+item `FEATURE#<feature>` what Rekognition found for that feature, and an item `LABEL#<key>` makes
+the image found under that name. The id spreads an index's partitions over INDEX_SHARDS, so that
+images of one moment, or with one label, are not written to one partition. Within a shard the keys
+sort as texts, and every key ends with the image's id, which makes it unique: a page begins after
+the last key of the page before, whatever has arrived since.
 
 | index | partition | sorted by |
 | --- | --- | --- |

@@ -1,6 +1,6 @@
 """How many images have each label, counted in the transaction that writes or deletes the image.
 
-A label's count is divided into COUNT_SHARDS by the image's id, so that two images with the same label
+The image's id spreads a label's count over COUNT_SHARDS, so that two images with the same label
 seldom write the same item at the same moment.
 """
 

@@ -95,7 +95,7 @@ def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetim
 
 
 def with_attempt(image: Image, delivery: Delivery) -> Image:
-    """Note an attempt, unless its delivery is forgotten or succeeded before: messages come twice."""
+    """Note an attempt, unless its delivery is forgotten or succeeded: messages come twice."""
     return replace(
         image,
         deliveries=tuple(

@@ -33,8 +33,8 @@ _NAMES_OF_NETWORKS = (
 )  # fmt: skip
 
 
-# What a caller is told about each error of the transport. The addresses that a name resolves to stay
-# unsaid: they would draw a map of our network.
+# What a caller reads about each error of the transport. No message names the addresses of a name:
+# they would draw a map of our network.
 _REFUSALS: dict[type[transport.TransportError], tuple[type[errors.FetchError], str]] = {
     transport.DeadlinePassed: (
         errors.FetchTimedOut,

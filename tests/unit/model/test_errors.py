@@ -7,11 +7,12 @@ from chalicelib.model import errors
 
 PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 
-HEAD = """# What can be refused
+HEAD = """# Error codes
 
 Every error of the API is `{"Code": "…", "Message": "…"}`. The Message names the value, the limit
-and what to do; programs go by the Code. In a batch or an upload the same codes stand at the entry
-concerned. This table is made from `chalicelib/model/errors.py` by `python -m tests.unit.model.test_errors`.
+and what to do; programs read the Code. A batch or an upload shows the same codes at the entry
+concerned. `python -m tests.unit.model.test_errors` makes this table from
+`chalicelib/model/errors.py`.
 
 | status | Code | when |
 | --- | --- | --- |
