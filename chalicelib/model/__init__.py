@@ -1,1 +1,4 @@
-"""model."""
+"""The words that all parts share: values and pure functions over them; no AWS.
+
+Begin with `image` and `changes`.
+"""

@@ -1,1 +1,4 @@
-"""transport."""
+"""Outgoing HTTP with `requests`, behind an address policy and within a deadline.
+
+Begin with `guarded_http`.
+"""
