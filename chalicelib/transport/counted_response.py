@@ -1,10 +1,11 @@
-"""An HTTP response whose bytes are counted below the parser, whatever phase they belong to."""
+"""An HTTP response whose bytes and time are checked below the parser, in every phase."""
 
 import http.client
 import io
 import socket
 from typing import Any, ClassVar
 
+from chalicelib.transport.deadline import Deadline
 from chalicelib.transport.errors import TooManyBodyBytes, TooManyHeaderBytes, TransportError
 
 # Servers accept 8 to 32 KB of headers from a client; nothing honest needs more the other way.
@@ -14,14 +15,17 @@ MAX_HEADER_BYTES = 64 * 1024
 class CountedResponse(http.client.HTTPResponse):
     """Raises TooManyHeaderBytes or TooManyBodyBytes where a phase has more bytes than it may.
 
-    The headers include every `100 Continue`; the body includes chunk sizes and trailers.
+    The headers include every `100 Continue`; the body includes chunk sizes and trailers. Raises
+    DeadlinePassed where the connection ends after the deadline, because the watchdog may have cut
+    what then looks like a complete body.
     """
 
     max_body_bytes: ClassVar[int]
+    deadline: ClassVar[Deadline]
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._reader = _CountingReader(self.fp.detach())
+        self._reader = _CountingReader(self.fp.detach(), self.deadline)
         self._reader.allow(MAX_HEADER_BYTES, TooManyHeaderBytes)
         self.fp = io.BufferedReader(self._reader)
 
@@ -32,8 +36,9 @@ class CountedResponse(http.client.HTTPResponse):
 
 
 class _CountingReader(io.RawIOBase):
-    def __init__(self, raw: io.RawIOBase) -> None:
+    def __init__(self, raw: io.RawIOBase, deadline: Deadline) -> None:
         self._raw = raw
+        self._deadline = deadline
 
     def allow(self, byte_count: int, error: type[TransportError]) -> None:
         """Let this many bytes come from now on, and raise the error at the next."""
@@ -45,6 +50,8 @@ class _CountingReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         received = self._raw.readinto(buffer)
+        if not received:
+            self._deadline.remaining_seconds()
         self._allowance -= received or 0
         if self._allowance < 0:
             raise self._error("more bytes than are read")

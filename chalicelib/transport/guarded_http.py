@@ -117,6 +117,7 @@ class _GuardedAdapter(SafeAdapter):
 
         class Response(CountedResponse):
             max_body_bytes = 2 * adapter._max_body_bytes + MAX_HEADER_BYTES
+            deadline = adapter._deadline
 
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
             response_class = Response

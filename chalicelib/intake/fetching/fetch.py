@@ -127,7 +127,6 @@ def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> FetchedImage
             if response.status_code in _REDIRECTS:
                 return _redirect_target(response, url)
             body = _body(response, url, limits.max_bytes)
-            deadline.remaining_seconds()  # which may have cut a body that has no length
             return FetchedImage(body, response.headers.get("Content-Type"), url.text)
     except transport.TransportError as error:
         kind, sentence = _REFUSALS[type(error)]

@@ -1,0 +1,5 @@
+"""The tests of the transport have the same internet as those of fetching."""
+
+from tests.functional.intake.fetching.conftest import internet
+
+__all__ = ["internet"]
