@@ -17,7 +17,7 @@ DEFAULT_SIMILARITY_THRESHOLD = 80.0
 
 
 class CompareFaces:
-    """Answers CompareFaces for two decoded pictures."""
+    """Answers CompareFaces for two decoded images."""
 
     def __init__(self, faces: Callable[[], Faces]) -> None:
         self._faces = faces
@@ -25,9 +25,10 @@ class CompareFaces:
     def answer(
         self, request: Mapping[str, Any], source: Picture, target: Picture
     ) -> dict[str, Any]:
-        """The largest face of the source against all of the target, the most alike first.
+        """The response: the source's largest face compared with every face of the target.
 
-        Raises ServiceError InvalidParameterException where the source has no face.
+        The matches are sorted by similarity, highest first. Raises ServiceError
+        InvalidParameterException if the source has no face.
         """
         faces = self._faces()
         searched = largest_face(faces, source)
@@ -35,10 +36,10 @@ class CompareFaces:
         threshold = request.get("SimilarityThreshold", DEFAULT_SIMILARITY_THRESHOLD)
         matches, unmatched = [], []
         for face in faces.find(target):
-            alike = similarity(descriptor, faces.describe(target, face))
+            score = similarity(descriptor, faces.describe(target, face))
             compared = face_detail(faces, target, face, set())
-            if alike >= threshold:
-                matches.append({"Similarity": alike, "Face": compared})
+            if score >= threshold:
+                matches.append({"Similarity": score, "Face": compared})
             else:
                 unmatched.append(compared)
         return {
@@ -52,7 +53,7 @@ class CompareFaces:
 
 
 def largest_face(faces: Faces, picture: Picture) -> Face:
-    """The face that is searched for; raises ServiceError InvalidParameterException for none."""
+    """The largest face; raises ServiceError InvalidParameterException if there is no face."""
     found = faces.find(picture)
     if not found:
         raise ServiceError(

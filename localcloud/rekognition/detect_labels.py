@@ -18,19 +18,22 @@ DEFAULT_MIN_CONFIDENCE = 55.0
 MAX_LABELS = 1000
 DEFAULT_DOMINANT_COLORS = 10
 
-# Rekognition's present version, with a name that says who answered.
+# Rekognition's current version, marked as local.
 LABEL_MODEL_VERSION = "3.0-local"
 
 
 class DetectLabels:
-    """Answers DetectLabels for a decoded picture."""
+    """Answers DetectLabels for a decoded image."""
 
     def __init__(self, recognizer: LabelRecognizer, taxonomy: Taxonomy) -> None:
         self._recognizer = recognizer
         self._taxonomy = taxonomy
 
     def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response; raises ServiceError InvalidParameterException for settings that clash."""
+        """The response.
+
+        Raises ServiceError InvalidParameterException for a setting whose feature is not requested.
+        """
         features = request.get("Features") or ["GENERAL_LABELS"]
         settings = request.get("Settings", {})
         _check_settings(features, request)
@@ -74,7 +77,7 @@ class DetectLabels:
 
 @dataclass(frozen=True)
 class _Filters:
-    """Exact names. What is excluded is out; if anything is included, all else is out too."""
+    """Filters by exact name. Exclusion wins; with any inclusion, only what it names passes."""
 
     included_labels: frozenset[str]
     included_categories: frozenset[str]
@@ -99,7 +102,7 @@ class _Filters:
 
 
 def _check_settings(features: Sequence[str], request: Mapping[str, Any]) -> None:
-    """The documentation calls these parameters valid only together with their feature."""
+    """Per the documentation, each of these parameters is valid only with its feature."""
     needed = {
         "MaxLabels": ("GENERAL_LABELS", request),
         "MinConfidence": ("GENERAL_LABELS", request),

@@ -1,4 +1,4 @@
-"""The operations that have a model here, and what each is made of."""
+"""The supported operations and the models behind each of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,10 +28,11 @@ from localcloud.rekognition.text.recognizer import TextRecognizer
 
 
 def open_operations(models: Mapping[str, Path], collections: Path) -> dict[str, Operation]:
-    """By name, with the models of these files and the collections of faces in that one.
+    """The supported operations by name.
 
-    The label networks are loaded and run once, so that the first request is as quick as the
-    others; every other network is loaded at its first use.
+    `models` are the paths of the ONNX files by model name, `collections` is the SQLite file of the
+    face collections. The label networks are loaded and run once here, so that the first request is
+    not slower than the rest; every other network is loaded at its first use.
     """
     text = Lazily(
         lambda: TextRecognizer(
