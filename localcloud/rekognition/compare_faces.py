@@ -10,7 +10,7 @@ from localcloud.rekognition.detect_faces import bounding_box, face_detail
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.finder import Face
 from localcloud.rekognition.faces.similarity import similarity
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 
 DEFAULT_SIMILARITY_THRESHOLD = 80.0
@@ -23,7 +23,7 @@ class CompareFaces:
         self._faces = faces
 
     def answer(
-        self, request: Mapping[str, Any], source: Picture, target: Picture
+        self, request: Mapping[str, Any], source: DecodedImage, target: DecodedImage
     ) -> dict[str, Any]:
         """The response: the source's largest face compared with every face of the target.
 
@@ -52,9 +52,9 @@ class CompareFaces:
         }
 
 
-def largest_face(faces: Faces, picture: Picture) -> Face:
+def largest_face(faces: Faces, image: DecodedImage) -> Face:
     """The largest face; raises ServiceError InvalidParameterException if there is no face."""
-    found = faces.find(picture)
+    found = faces.find(image)
     if not found:
         raise ServiceError(
             "InvalidParameterException",

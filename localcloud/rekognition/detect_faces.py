@@ -17,10 +17,10 @@ from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.finder import Face
 from localcloud.rekognition.faces.pose import pose_of
 from localcloud.rekognition.image_properties import LUMA_WEIGHTS, brightness, sharpness
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 
 # Faces in a group photograph would be only a few pixels at the labels' working size.
-PICTURE_SIDE = 1600
+IMAGE_SIDE = 1600
 
 # The share of the probability that AgeRange covers; the rest is split equally below and above it.
 _AGE_RANGE_PROBABILITY = 0.8
@@ -32,37 +32,39 @@ class DetectFaces:
     def __init__(self, faces: Callable[[], Faces]) -> None:
         self._faces = faces
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
         """The response, with the largest face first."""
         requested = set(request.get("Attributes", ["DEFAULT"]))
         faces = self._faces()
         return {
             "FaceDetails": [
-                face_detail(faces, picture, face, requested) for face in faces.find(picture)
+                face_detail(faces, image, face, requested) for face in faces.find(image)
             ]
         }
 
 
-def face_detail(faces: Faces, picture: Picture, face: Face, requested: set[str]) -> dict[str, Any]:
+def face_detail(
+    faces: Faces, image: DecodedImage, face: Face, requested: set[str]
+) -> dict[str, Any]:
     """The FaceDetail of a face, with the requested attributes that have a model.
 
     `requested` holds values of the Attributes parameter, such as ALL or AGE_RANGE.
     """
     everything = "ALL" in requested
-    landmarks = faces.all_landmarks(picture, face) if everything else faces.default_landmarks(face)
+    landmarks = faces.all_landmarks(image, face) if everything else faces.default_landmarks(face)
     pose = pose_of(face.mesh)
     detail: dict[str, Any] = {
         "BoundingBox": bounding_box(face.box),
         "Landmarks": [
-            {"Type": name, "X": float(x) / picture.width, "Y": float(y) / picture.height}
+            {"Type": name, "X": float(x) / image.width, "Y": float(y) / image.height}
             for name, (x, y) in landmarks.items()
         ],
         "Pose": {"Roll": pose.roll, "Yaw": pose.yaw, "Pitch": pose.pitch},
-        "Quality": _quality(picture, face.box),
+        "Quality": _quality(image, face.box),
         "Confidence": face.confidence,
     }
     if everything or requested & {"AGE_RANGE", "GENDER"}:
-        estimate = faces.read_age_and_gender(picture, face)
+        estimate = faces.read_age_and_gender(image, face)
         if everything or "AGE_RANGE" in requested:
             detail["AgeRange"] = _age_range(estimate.ages)
         if everything or "GENDER" in requested:
@@ -71,7 +73,7 @@ def face_detail(faces: Faces, picture: Picture, face: Face, requested: set[str])
                 "Confidence": 100 * max(estimate.male, 1 - estimate.male),
             }
     if everything or "EMOTIONS" in requested:
-        detail["Emotions"] = _emotions(faces.read_emotions(picture, face))
+        detail["Emotions"] = _emotions(faces.read_emotions(image, face))
     return detail
 
 
@@ -85,10 +87,10 @@ def bounding_box(box: Box) -> dict[str, float]:
     }
 
 
-def _quality(picture: Picture, box: Box) -> dict[str, float]:
-    rows = slice(int(box.top * picture.height), max(1, round(box.bottom * picture.height)))
-    columns = slice(int(box.left * picture.width), max(1, round(box.right * picture.width)))
-    luminance = picture.pixels[rows, columns] @ LUMA_WEIGHTS
+def _quality(image: DecodedImage, box: Box) -> dict[str, float]:
+    rows = slice(int(box.top * image.height), max(1, round(box.bottom * image.height)))
+    columns = slice(int(box.left * image.width), max(1, round(box.right * image.width)))
+    luminance = image.pixels[rows, columns] @ LUMA_WEIGHTS
     everywhere = np.ones(luminance.shape, bool)
     return {
         "Brightness": brightness(luminance),

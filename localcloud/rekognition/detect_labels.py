@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.rekognition.fusion import Instance, Label
 from localcloud.rekognition.image_properties import image_properties
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.taxonomy import Taxonomy
@@ -29,7 +29,7 @@ class DetectLabels:
         self._recognizer = recognizer
         self._taxonomy = taxonomy
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
         """The response.
 
         Raises ServiceError InvalidParameterException for a setting whose feature is not requested.
@@ -38,7 +38,7 @@ class DetectLabels:
         settings = request.get("Settings", {})
         _check_settings(features, request)
         response: dict[str, Any] = {}
-        labels = self._recognizer.recognize(picture)
+        labels = self._recognizer.recognize(image)
         if "GENERAL_LABELS" in features:
             response["Labels"] = self._general_labels(labels, request, settings)
             response["LabelModelVersion"] = LABEL_MODEL_VERSION
@@ -46,7 +46,7 @@ class DetectLabels:
             chosen = settings.get("ImageProperties", {})
             count = chosen.get("MaxDominantColors", DEFAULT_DOMINANT_COLORS)
             boxes = [instance.box for label in labels for instance in label.instances]
-            response["ImageProperties"] = image_properties(picture, boxes, count)
+            response["ImageProperties"] = image_properties(image, boxes, count)
         return response
 
     def _general_labels(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.protocol import ServiceError
 
@@ -34,14 +34,14 @@ class ModerationNetwork:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def explicit(self, picture: Picture) -> float:
+    def explicit(self, image: DecodedImage) -> float:
         """The probability, 0 to 1, that an image is explicit."""
         side = (_RESIZED_SIDE, _RESIZED_SIDE)
-        resized = Image.fromarray(picture.pixels).resize(side, Image.Resampling.BILINEAR)
+        resized = Image.fromarray(image.pixels).resize(side, Image.Resampling.BILINEAR)
         margin = (_RESIZED_SIDE - _INPUT_SIDE) // 2
         cut = np.asarray(resized, np.float32)[margin:-margin, margin:-margin]
-        image = (cut[:, :, ::-1] - _MEAN)[None]
-        (probabilities,) = self._session.run(["outputs"], {"input:0": image})
+        network_input = (cut[:, :, ::-1] - _MEAN)[None]
+        (probabilities,) = self._session.run(["outputs"], {"input:0": network_input})
         return float(probabilities[0, 1])
 
 
@@ -51,7 +51,7 @@ class DetectModerationLabels:
     def __init__(self, network: Callable[[], ModerationNetwork]) -> None:
         self._network = network
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
         """The response.
 
         Raises ServiceError InvalidParameterException for HumanLoopConfig or ProjectVersion, which
@@ -64,7 +64,7 @@ class DetectModerationLabels:
                     "Request has invalid parameters: the local Rekognition does not support "
                     f"{name}",
                 )
-        confidence = 100 * self._network().explicit(picture)
+        confidence = 100 * self._network().explicit(image)
         labels = []
         if confidence >= request.get("MinConfidence", DEFAULT_MIN_CONFIDENCE):
             labels.append(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 
 MIN_SCORE = 0.35
@@ -72,14 +72,14 @@ class Detector:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def detect(self, picture: Picture) -> list[Detection]:
+    def detect(self, image: DecodedImage) -> list[Detection]:
         """The objects of an image, highest score first; of overlapping boxes of a class, the best.
 
         The network runs twice, the second time on the mirror image, and a score is the mean of both
         passes: a false detection in a texture seldom appears in both.
         """
-        mirrored = self._detect(np.ascontiguousarray(picture.pixels[:, ::-1]))
-        passes = [self._detect(picture.pixels), [found.mirrored() for found in mirrored]]
+        mirrored = self._detect(np.ascontiguousarray(image.pixels[:, ::-1]))
+        passes = [self._detect(image.pixels), [found.mirrored() for found in mirrored]]
         merged = [_mean_score(found, passes) for found in (*passes[0], *passes[1])]
         return _suppress_overlapping(
             [detection for detection in merged if detection.score >= MIN_SCORE]

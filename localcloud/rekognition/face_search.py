@@ -16,7 +16,7 @@ from localcloud.rekognition.face_collections import FaceCollections, StoredFace
 from localcloud.rekognition.faces.descriptor import Descriptor
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.similarity import similarity
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 
 # Rekognition's current version, marked as local.
@@ -73,18 +73,18 @@ class FaceSearch:
         self._collections.delete(request["CollectionId"])
         return {"StatusCode": 200}
 
-    def index_faces(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def index_faces(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
         """IndexFaces: at most MaxFaces faces, largest first; a face indexed again keeps its id."""
         collection_id, faces = request["CollectionId"], self._faces()
         self._collections.find(collection_id)
         requested = set(request.get("DetectionAttributes", ["DEFAULT"]))
-        found = faces.find(picture)
+        found = faces.find(image)
         chosen = found[: request.get("MaxFaces", len(found))]
-        image_id = str(uuid.uuid5(_IDS, hashlib.sha256(picture.pixels.tobytes()).hexdigest()))
+        image_id = str(uuid.uuid5(_IDS, hashlib.sha256(image.pixels.tobytes()).hexdigest()))
         external = request.get("ExternalImageId")
         stored = []
         for face in chosen:
-            descriptor = faces.describe(picture, face)
+            descriptor = faces.describe(image, face)
             face_id = _face_id(collection_id, external, descriptor)
             stored.append(
                 StoredFace(face_id, image_id, external, face.box, face.confidence, descriptor)
@@ -94,26 +94,28 @@ class FaceSearch:
             "FaceRecords": [
                 {
                     "Face": _as_response(kept),
-                    "FaceDetail": face_detail(faces, picture, face, requested),
+                    "FaceDetail": face_detail(faces, image, face, requested),
                 }
                 for kept, face in zip(stored, chosen, strict=True)
             ],
             "UnindexedFaces": [
                 {
                     "Reasons": ["EXCEEDS_MAX_FACES"],
-                    "FaceDetail": face_detail(faces, picture, face, requested),
+                    "FaceDetail": face_detail(faces, image, face, requested),
                 }
                 for face in found[len(chosen) :]
             ],
             "FaceModelVersion": FACE_MODEL_VERSION,
         }
 
-    def search_faces_by_image(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def search_faces_by_image(
+        self, request: Mapping[str, Any], image: DecodedImage
+    ) -> dict[str, Any]:
         """SearchFacesByImage: the faces most similar to the largest face in the image."""
         faces = self._faces()
         self._collections.find(request["CollectionId"])
-        face = largest_face(faces, picture)
-        descriptor = faces.describe(picture, face)
+        face = largest_face(faces, image)
+        descriptor = faces.describe(image, face)
         return {
             "SearchedFaceBoundingBox": bounding_box(face.box),
             "SearchedFaceConfidence": face.confidence,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from localcloud.rekognition.colors import dominant_colors
 from localcloud.rekognition.detector import Box
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 
 Luminance = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,23 +26,21 @@ _MEDIUM_LAPLACIAN = 8.0
 
 
 def image_properties(
-    picture: Picture, object_boxes: Sequence[Box], max_colors: int
+    image: DecodedImage, object_boxes: Sequence[Box], max_colors: int
 ) -> dict[str, Any]:
     """The image's ImageProperties of the service model, with up to `max_colors` (0 to 20) colors.
 
     The foreground is the inside of `object_boxes`, the background the outside. Without objects
     neither is known, so both are omitted.
     """
-    luminance = picture.pixels @ LUMA_WEIGHTS
+    luminance = image.pixels @ LUMA_WEIGHTS
     everything = np.ones(luminance.shape, bool)
-    foreground = _inside(object_boxes, picture)
-    properties = _of_region(picture.pixels, luminance, everything, max_colors)
+    foreground = _inside(object_boxes, image)
+    properties = _of_region(image.pixels, luminance, everything, max_colors)
     if foreground.any():
-        properties["Foreground"] = _of_region(picture.pixels, luminance, foreground, max_colors)
+        properties["Foreground"] = _of_region(image.pixels, luminance, foreground, max_colors)
         if not foreground.all():
-            properties["Background"] = _of_region(
-                picture.pixels, luminance, ~foreground, max_colors
-            )
+            properties["Background"] = _of_region(image.pixels, luminance, ~foreground, max_colors)
     return properties
 
 
@@ -85,10 +83,10 @@ def sharpness(luminance: Luminance, region: Mask) -> float:
     return mean / (mean + _MEDIUM_LAPLACIAN) * 100
 
 
-def _inside(boxes: Sequence[Box], picture: Picture) -> Mask:
-    mask = np.zeros((picture.height, picture.width), bool)
+def _inside(boxes: Sequence[Box], image: DecodedImage) -> Mask:
+    mask = np.zeros((image.height, image.width), bool)
     for box in boxes:
-        top, bottom = round(box.top * picture.height), round(box.bottom * picture.height)
-        left, right = round(box.left * picture.width), round(box.right * picture.width)
+        top, bottom = round(box.top * image.height), round(box.bottom * image.height)
+        left, right = round(box.left * image.width), round(box.right * image.width)
         mask[top:bottom, left:right] = True
     return mask

@@ -35,13 +35,13 @@ _large_image_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """An upright image, reduced to a working size; `pixels` is RGB, [height, width, 3], uint8."""
 
     pixels: Pixels
 
     @classmethod
-    def blank(cls, width: int, height: int) -> "Picture":
+    def blank(cls, width: int, height: int) -> "DecodedImage":
         """A uniformly gray image of `width` x `height` pixels."""
         return cls(np.full((height, width, 3), 128, np.uint8))
 
@@ -56,7 +56,7 @@ class Picture:
         return int(self.pixels.shape[0])
 
 
-def decode(content: bytes, side: int = WORKING_SIDE) -> Picture:
+def decode(content: bytes, side: int = WORKING_SIDE) -> DecodedImage:
     """Decode a JPEG or PNG file, apply its Exif orientation, reduce it to `side` pixels per side.
 
     Raises ServiceError: InvalidImageFormatException for anything but a readable JPEG or PNG,
@@ -70,8 +70,8 @@ def decode(content: bytes, side: int = WORKING_SIDE) -> Picture:
             _check_size(image.width, image.height)
             if image.width * image.height > _LARGE_PIXEL_COUNT:
                 with _large_image_lock:
-                    return Picture(_to_pixels(image, side))
-            return Picture(_to_pixels(image, side))
+                    return DecodedImage(_to_pixels(image, side))
+            return DecodedImage(_to_pixels(image, side))
     except Image.DecompressionBombError as error:
         raise _too_large("more than 200 million pixels") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:

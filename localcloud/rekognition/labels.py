@@ -8,7 +8,7 @@ import numpy as np
 from localcloud.rekognition.classifier import Classifier, center_view
 from localcloud.rekognition.detector import Box, Detection, Detector
 from localcloud.rekognition.fusion import PERSON, Label, SeenObject, fuse
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.taxonomy import Taxonomy
 
 # The classifier takes about 10 ms per crop on two cores.
@@ -26,13 +26,13 @@ class LabelRecognizer:
         self._classifier = classifier
         self._taxonomy = taxonomy
 
-    def recognize(self, picture: Picture) -> list[Label]:
+    def recognize(self, image: DecodedImage) -> list[Label]:
         """The labels of an image, most confident first."""
-        detections = self._detector.detect(picture)
+        detections = self._detector.detect(image)
         classified = self._to_classify(detections)
-        views = whole_views(picture.pixels)
-        crops = [_crop(picture, found.box) for found in classified]
-        middle_views = whole_views(middle(picture.pixels))
+        views = whole_views(image.pixels)
+        crops = [_crop(image, found.box) for found in classified]
+        middle_views = whole_views(middle(image.pixels))
         probabilities = iter(self._classifier.classify([*views, *middle_views, *crops]))
         whole = np.mean([next(probabilities) for _ in views], axis=0)
         in_middle = np.mean([next(probabilities) for _ in middle_views], axis=0)
@@ -80,12 +80,12 @@ def middle(pixels: Pixels) -> Pixels:
     return pixels[margin : height - margin, margin : width - margin]
 
 
-def _crop(picture: Picture, box: Box) -> Pixels:
+def _crop(image: DecodedImage, box: Box) -> Pixels:
     horizontal = (box.right - box.left) * _CROP_MARGIN
     vertical = (box.bottom - box.top) * _CROP_MARGIN
-    left, right = _span(box.left - horizontal, box.right + horizontal, picture.width)
-    top, bottom = _span(box.top - vertical, box.bottom + vertical, picture.height)
-    return picture.pixels[top:bottom, left:right]
+    left, right = _span(box.left - horizontal, box.right + horizontal, image.width)
+    top, bottom = _span(box.top - vertical, box.bottom + vertical, image.height)
+    return image.pixels[top:bottom, left:right]
 
 
 def _span(start: float, end: float, size: int) -> tuple[int, int]:

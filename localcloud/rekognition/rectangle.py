@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 
 Points = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class Rectangle:
         return Rectangle(self.center, along, self.length, self.thickness)
 
 
-def cut_out(picture: Picture, place: Rectangle) -> Pixels:
+def cut_out(image: DecodedImage, place: Rectangle) -> Pixels:
     """The pixels inside a rectangle, rotated so that `along` points to the right."""
     width, height = max(1, round(place.length)), max(1, round(place.thickness))
     start = place.corners()[0]
@@ -61,7 +61,7 @@ def cut_out(picture: Picture, place: Rectangle) -> Pixels:
     to_bottom = np.multiply(place.across, place.thickness / height)
     rows = [(to_right[axis], to_bottom[axis], start[axis]) for axis in (0, 1)]
     margin = 2  # beyond the image's edge the edge pixels repeat instead of turning black
-    padded = np.pad(picture.pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    padded = np.pad(image.pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     coefficients = [float(value) for row in rows for value in (*row[:2], row[2] + margin)]
     cut = Image.fromarray(padded).transform(
         (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC

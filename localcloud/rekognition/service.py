@@ -25,11 +25,11 @@ class Operation:
 
     `answer` takes the validated request and its decoded images, in the order of the service
     model's members, and returns the response; it raises ServiceError. The images are reduced to
-    at most `picture_side` pixels per side.
+    at most `image_side` pixels per side.
     """
 
     answer: Callable[..., dict[str, Any]]
-    picture_side: int = images.WORKING_SIDE
+    image_side: int = images.WORKING_SIDE
 
 
 class Rekognition:
@@ -66,9 +66,9 @@ class Rekognition:
         references = [request[name] for name in _image_members(model.input_shape)]
         logger.info("%s of %s", operation, ", ".join(map(_name, references)) or "a collection")
         with self._slots:
-            side = implementation.picture_side
-            pictures = [images.decode(self._content(image), side) for image in references]
-            response = implementation.answer(request, *pictures)
+            side = implementation.image_side
+            decoded = [images.decode(self._content(reference), side) for reference in references]
+            response = implementation.answer(request, *decoded)
         validation.validate_response(response, model.output_shape)
         return response
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 
@@ -33,9 +33,9 @@ class AgeAndGenderReader:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def read(self, picture: Picture, square: Rectangle) -> AgeAndGender:
+    def read(self, image: DecodedImage, square: Rectangle) -> AgeAndGender:
         """The estimate for the face in `square`: the mean of the image and its mirror image."""
-        pixels = cut_out(picture, square.grown(_MARGIN * square.length))
+        pixels = cut_out(image, square.grown(_MARGIN * square.length))
         passes = [self._run(pixels), self._run(np.ascontiguousarray(pixels[:, ::-1]))]
         ages, male = (np.mean(outputs, axis=0) for outputs in zip(*passes, strict=True))
         return AgeAndGender(ages, float(male[0]))

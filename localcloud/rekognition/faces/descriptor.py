@@ -13,7 +13,7 @@ from PIL import Image
 
 from localcloud.rekognition.faces.landmarks import point_of
 from localcloud.rekognition.faces.mesh import Mesh
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 
@@ -35,9 +35,9 @@ class FaceDescriber:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def describe(self, picture: Picture, mesh: Mesh) -> Descriptor:
+    def describe(self, image: DecodedImage, mesh: Mesh) -> Descriptor:
         """The descriptor [128] of a face: the mean of those of the image and its mirror image."""
-        pixels = cut_out(picture, aligned_square(mesh))
+        pixels = cut_out(image, aligned_square(mesh))
         passes = [self._run(pixels), self._run(np.ascontiguousarray(pixels[:, ::-1]))]
         descriptor: Descriptor = np.mean(passes, axis=0, dtype=np.float32)
         return descriptor

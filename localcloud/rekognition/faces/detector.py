@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Points, Rectangle
 
@@ -41,15 +41,15 @@ class FaceDetector:
         self._session = open_session(model)
         self._anchors = np.concatenate([_anchors(*_FINE), _anchors(*_COARSE)])
 
-    def detect(self, picture: Picture) -> list[FaceCandidate]:
+    def detect(self, image: DecodedImage) -> list[FaceCandidate]:
         """The candidates in an image; of overlapping ones, the one with the highest score.
 
         A large image is also searched tile by tile, because a face in a group is only a few pixels
         of the whole.
         """
-        found = self._detect(picture.pixels, (0, 0))
-        for top, left, side in _tiles(picture):
-            found += self._detect(picture.pixels[top : top + side, left : left + side], (left, top))
+        found = self._detect(image.pixels, (0, 0))
+        for top, left, side in _tiles(image):
+            found += self._detect(image.pixels[top : top + side, left : left + side], (left, top))
         return _without_overlapping(found)
 
     def _detect(self, pixels: Pixels, corner: tuple[int, int]) -> list[FaceCandidate]:
@@ -70,12 +70,12 @@ class FaceDetector:
         return _without_overlapping(found)
 
 
-def _tiles(picture: Picture) -> list[tuple[int, int, int]]:
+def _tiles(image: DecodedImage) -> list[tuple[int, int, int]]:
     """Top, left and side of squares that cover a large image and overlap by at least a third."""
-    side = max(_TILE_SIDE, max(picture.width, picture.height) * 3 // 8)
-    if max(picture.width, picture.height) < _MIN_SIDE_OF_TILED:
+    side = max(_TILE_SIDE, max(image.width, image.height) * 3 // 8)
+    if max(image.width, image.height) < _MIN_SIDE_OF_TILED:
         return []
-    tops, lefts = _starts(picture.height, side), _starts(picture.width, side)
+    tops, lefts = _starts(image.height, side), _starts(image.width, side)
     return [(top, left, side) for top in tops for left in lefts]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 
@@ -25,11 +25,11 @@ class EmotionReader:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def read(self, picture: Picture, square: Rectangle) -> dict[str, float]:
+    def read(self, image: DecodedImage, square: Rectangle) -> dict[str, float]:
         """The probability (0 to 1) of each emotion of the face in `square`; they sum to 1."""
-        cut = Image.fromarray(cut_out(picture, square))
+        cut = Image.fromarray(cut_out(image, square))
         resized = cut.resize((_INPUT_SIDE, _INPUT_SIDE), Image.Resampling.BILINEAR)
         luminance = np.asarray(resized, np.float32) @ _LUMA_WEIGHTS
-        image = (luminance / 127.5 - 1)[None, :, :, None]
-        (probabilities,) = self._session.run(["emotions"], {"image": image})
+        network_input = (luminance / 127.5 - 1)[None, :, :, None]
+        (probabilities,) = self._session.run(["emotions"], {"image": network_input})
         return dict(zip(EMOTIONS, probabilities[0].tolist(), strict=True))

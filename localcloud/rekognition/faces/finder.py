@@ -8,7 +8,7 @@ import numpy as np
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.faces.detector import FaceDetector
 from localcloud.rekognition.faces.mesh import FaceMesh, Mesh
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle
 
 # Without this the detector takes a cat or a flower for a face.
@@ -39,12 +39,12 @@ class FaceFinder:
         self._detector = detector
         self._mesh = mesh
 
-    def find(self, picture: Picture) -> list[Face]:
+    def find(self, image: DecodedImage) -> list[Face]:
         """The faces in an image, at most 100, largest first."""
         faces = []
-        for candidate in self._detector.detect(picture):
-            mesh = self._mesh.measure(picture, candidate.place)
-            box = _box_around(mesh, picture)
+        for candidate in self._detector.detect(image):
+            mesh = self._mesh.measure(image, candidate.place)
+            box = _box_around(mesh, image)
             if mesh.presence >= MIN_PRESENCE and box.area > 0:
                 confidence = _confidence(candidate.score, mesh.presence)
                 faces.append(Face(box, confidence, mesh, _square_around(mesh)))
@@ -56,9 +56,9 @@ def _confidence(score: float, presence: float) -> float:
     return min(100.0, 100 * (1 - (1 - score) * (1 - presence)))
 
 
-def _box_around(mesh: Mesh, picture: Picture) -> Box:
+def _box_around(mesh: Mesh, image: DecodedImage) -> Box:
     """The box around the mesh, from hairline to chin, clipped to the image."""
-    ratios = (mesh.points[:, :2] / (picture.width, picture.height)).clip(0, 1)
+    ratios = (mesh.points[:, :2] / (image.width, image.height)).clip(0, 1)
     return Box(*ratios.min(axis=0).tolist(), *ratios.max(axis=0).tolist())
 
 

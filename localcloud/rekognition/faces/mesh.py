@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Points, Rectangle, cut_out
 
@@ -34,17 +34,17 @@ class FaceMesh:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def measure(self, picture: Picture, place: Rectangle) -> Mesh:
+    def measure(self, image: DecodedImage, place: Rectangle) -> Mesh:
         """The mesh of the face in `place`, a square whose top edge is at the top of the face."""
         square = place.grown(_MARGIN * place.length)
-        cut = Image.fromarray(cut_out(picture, square))
+        cut = Image.fromarray(cut_out(image, square))
         resized = cut.resize((_INPUT_SIDE, _INPUT_SIDE), Image.Resampling.BILINEAR)
-        image = np.asarray(resized, np.float32)[None] / 255
-        presence, points = self._session.run(["presence", "points"], {"image": image})
-        return Mesh(_in_picture(points.reshape(468, 3), square), float(presence[0, 0]))
+        network_input = np.asarray(resized, np.float32)[None] / 255
+        presence, points = self._session.run(["presence", "points"], {"image": network_input})
+        return Mesh(_in_image(points.reshape(468, 3), square), float(presence[0, 0]))
 
 
-def _in_picture(points: Points, square: Rectangle) -> Points:
+def _in_image(points: Points, square: Rectangle) -> Points:
     scale = square.length / _INPUT_SIDE
     right, down, depth = (points.astype(np.float64) * scale).T
     start = square.corners()[0]

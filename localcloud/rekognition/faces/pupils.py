@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from localcloud.rekognition.faces.mesh import Mesh
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Points, Rectangle, cut_out
 
@@ -26,21 +26,21 @@ class PupilFinder:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def find(self, picture: Picture, mesh: Mesh) -> dict[str, Points]:
+    def find(self, image: DecodedImage, mesh: Mesh) -> dict[str, Points]:
         """The landmarks leftPupil and rightPupil: x and y in image pixels."""
         left, right = (mesh.points[list(corners), :2] for corners in (_LEFT_EYE, _RIGHT_EYE))
         return {
-            "leftPupil": self._find(picture, _around(left), is_mirrored=False),
+            "leftPupil": self._find(image, _around(left), is_mirrored=False),
             # The network knows only the eye on the left, so the other one is mirrored.
-            "rightPupil": self._find(picture, _around(right), is_mirrored=True),
+            "rightPupil": self._find(image, _around(right), is_mirrored=True),
         }
 
-    def _find(self, picture: Picture, eye: Rectangle, *, is_mirrored: bool) -> Points:
-        cut = Image.fromarray(cut_out(picture, eye))
+    def _find(self, image: DecodedImage, eye: Rectangle, *, is_mirrored: bool) -> Points:
+        cut = Image.fromarray(cut_out(image, eye))
         resized = cut.resize((_INPUT_SIDE, _INPUT_SIDE), Image.Resampling.BILINEAR)
-        image = np.asarray(resized, np.float32)[None] / 255
+        network_input = np.asarray(resized, np.float32)[None] / 255
         (points,) = self._session.run(
-            ["points"], {"image": image[:, :, ::-1] if is_mirrored else image}
+            ["points"], {"image": network_input[:, :, ::-1] if is_mirrored else network_input}
         )
         x, y = points.reshape(-1, 3)[_IRIS_CENTER, :2].astype(float) / _INPUT_SIDE
         to_right = (0.5 - x if is_mirrored else x - 0.5) * eye.length

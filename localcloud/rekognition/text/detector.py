@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.regions import rectangles_around
@@ -47,16 +47,16 @@ class TextDetector:
     def __init__(self, model: Path) -> None:
         self._session = open_session(model, keeps_memory=False)
 
-    def detect(self, picture: Picture) -> list[TextRegion]:
+    def detect(self, image: DecodedImage) -> list[TextRegion]:
         """The regions of an image that look like lines of text."""
-        width, height = _input_size(picture.width, picture.height)
-        resized = Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BILINEAR)
+        width, height = _input_size(image.width, image.height)
+        resized = Image.fromarray(image.pixels).resize((width, height), Image.Resampling.BILINEAR)
         scaled = np.asarray(resized, np.float32) / 127.5 - 1
         # The network was trained on BGR.
         (maps,) = self._session.run(None, {"x": scaled[..., ::-1].transpose(2, 0, 1)[None]})
-        scale = (picture.width / width, picture.height / height)
+        scale = (image.width / width, image.height / height)
         regions = _text_regions(maps[0, 0])
-        return [TextRegion(_in_picture(found.place, scale), found.score) for found in regions]
+        return [TextRegion(_in_image(found.place, scale), found.score) for found in regions]
 
 
 def _input_size(width: int, height: int) -> tuple[int, int]:
@@ -98,7 +98,7 @@ def _mean_within(probabilities: Floats, core: Rectangle) -> float:
     return float(part[is_within].mean()) if is_within.any() else 0.0
 
 
-def _in_picture(region: Rectangle, scale: tuple[float, float]) -> Rectangle:
+def _in_image(region: Rectangle, scale: tuple[float, float]) -> Rectangle:
     """The region in image pixels, with `along` in the reading direction.
 
     Text reads to the right, or up or down if it is vertical.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 from localcloud.rekognition.text.detector import TextDetector, TextRegion
 from localcloud.rekognition.text.reader import Character, TextReader
@@ -44,22 +44,20 @@ class TextRecognizer:
         self._detector = detector
         self._reader = reader
 
-    def recognize(self, picture: Picture) -> list[Line]:
+    def recognize(self, image: DecodedImage) -> list[Line]:
         """The lines of text in an image, from top to bottom and left to right."""
-        read = [
-            (found, self._read(picture, found.place)) for found in self._detector.detect(picture)
-        ]
+        read = [(found, self._read(image, found.place)) for found in self._detector.detect(image)]
         return _in_reading_order([line for found, line in read if line and _is_text(found, line)])
 
-    def _read(self, picture: Picture, place: Rectangle) -> Line | None:
+    def _read(self, image: DecodedImage, place: Rectangle) -> Line | None:
         if min(place.length, place.thickness) < _MIN_CROP_SIDE:
             return None
-        line = _line(self._reader.read(cut_out(picture, place)), place)
+        line = _line(self._reader.read(cut_out(image, place)), place)
         # Steep text may read upward or downward: read it both ways and keep the more confident one.
         is_steep = abs(place.along[1]) > abs(place.along[0])
         if is_steep:
             reversed_place = place.turned_around()
-            other = _line(self._reader.read(cut_out(picture, reversed_place)), reversed_place)
+            other = _line(self._reader.read(cut_out(image, reversed_place)), reversed_place)
             return max((line, other), key=lambda read: read.confidence if read else 0.0)
         return line
 
