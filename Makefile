@@ -1,14 +1,14 @@
-# make run    everything on this machine, until Ctrl-C
-# make demo   the same, but stops by itself after the photograph
-# make test   all tests
-# make check  the linters and types
-# make faults the long version of the tests with a third party and workers that fail: 200 images each
+# make run    run everything on this machine until Ctrl-C
+# make demo   the same, but stop after recognizing one photograph
+# make test   run all tests but the long fault campaigns
+# make check  run the linters and the type checker
+# make faults run the long fault campaigns, a failing third party and killed workers: 200 images each
 #
-# make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploys to AWS, or again
-# make token STAGE=dev NAME=alice                    makes a token for a caller
-# make revoke STAGE=dev NAME=alice                   takes it back
-# make redrive STAGE=dev [QUEUE=recognition]         gives what was tried in vain to its queue again
-# make destroy STAGE=dev [FORCE=1]                   takes the whole stage away
+# make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploy or update a stage on AWS
+# make token STAGE=dev NAME=alice                    create an API token for a caller
+# make revoke STAGE=dev NAME=alice                   revoke it
+# make redrive STAGE=dev [QUEUE=recognition]         move dead letters back to their queue
+# make destroy STAGE=dev [FORCE=1]                   delete the whole stage; FORCE=1 deletes its data too
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -51,14 +51,14 @@ setup: $(INSTALLED) $(EMULATOR)
 
 $(INSTALLED): requirements.txt requirements-dev.txt localcloud/requirements.txt \
 		examples/third_party/requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; %s is %s. Choose one with PYTHON=… make." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
-	@echo "  set up .venv (once)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is required, but %s is %s. Choose another interpreter: PYTHON=… make" % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+	@echo "  setting up .venv (first run only)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip $(PIP) -r requirements-dev.txt
 	@touch $@
 
 $(EMULATOR): localcloud/emulator-requirements.txt
-	@echo "  set up the emulator of AWS (once)"
+	@echo "  setting up the AWS emulator (first run only)"
 	@$(PYTHON) -m venv .localcloud/emulator
 	@.localcloud/emulator/bin/python -m pip $(PIP) -r localcloud/emulator-requirements.txt
 	@touch $@
@@ -67,13 +67,13 @@ clean:
 	rm -rf .localcloud .chalice/deployed .chalice/deployments examples/third_party/.chalice/deployed
 
 deploy destroy: $(INSTALLED)
-	$(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
+	$(if $(STAGE),,$(error STAGE is missing. Name the stage: make $@ STAGE=dev))
 	@$(BIN)/python -m infra.$@ --stage $(STAGE)
 
 token revoke: $(INSTALLED)
-	$(if $(and $(STAGE),$(NAME)),,$(error Say which stage and whose: make $@ STAGE=dev NAME=alice))
+	$(if $(and $(STAGE),$(NAME)),,$(error STAGE or NAME is missing. Name the stage and the token: make $@ STAGE=dev NAME=alice))
 	@$(BIN)/python -m infra.tokens --stage $(STAGE) $(if $(filter token,$@),create,revoke) $(NAME)
 
 redrive: $(INSTALLED)
-	$(if $(STAGE),,$(error Say which stage: make $@ STAGE=dev))
+	$(if $(STAGE),,$(error STAGE is missing. Name the stage: make $@ STAGE=dev))
 	@$(BIN)/python -m infra.redrive --stage $(STAGE) $(QUEUE)

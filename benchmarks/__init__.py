@@ -1,1 +1,1 @@
-"""Measurements; each prints what it measured on, and its figures."""
+"""Benchmarks; each is a command that prints its measurements."""

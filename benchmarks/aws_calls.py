@@ -1,11 +1,11 @@
-"""Which AWS calls one image makes on its way from POST to the third party, and what each is for.
+"""Lists the AWS calls made for one image, from POST to the third party, and the reason for each.
 
     python -m benchmarks.aws_calls
 
-The use cases run in this process against the emulator; the calls are those of botocore, of the
-second image, because the first one of a process also reads secrets and notes the models' versions.
-What AWS does by itself (S3 telling SNS, SNS telling SQS, Lambda reading the queues) is not among
-them. Prints Markdown, and exits with 1 if there are other calls than have a reason here.
+The use cases run in this process against the emulator; botocore's events record the calls. Those of
+the second image are listed, because the first one in a process also reads secrets and stores the
+models' versions. What AWS does itself is not included: S3 publishing to SNS, SNS sending to SQS,
+Lambda polling the queues. Prints Markdown; exits with status 1 if the calls differ from REASONS.
 """
 
 import io
@@ -23,21 +23,24 @@ from tests.helpers.bare_emulator import CREDENTIALS, bare_emulator
 from tests.helpers.one_process import Counting, World
 
 REASONS = (
-    ("s3.PutObject", "the picture is kept, unless it is there"),
-    ("dynamodb.PutItem", "the image is PENDING, with its sources and what was asked"),
-    ("dynamodb.UpdateItem", "one invocation claims it, so that nobody pays twice"),
-    ("rekognition.DetectLabels", "LABELS, and PROPERTIES where asked"),
-    ("rekognition.DetectText", "TEXT, where asked"),
-    ("dynamodb.TransactWriteItems", "the result, its labels and all counts, or nothing"),
-    ("sns.Publish", "whoever listens is told"),
-    ("dynamodb.Query", "all that is known, to make the document of"),
-    ("dynamodb.GetItem", "the image as it is after the third party answered"),
-    ("dynamodb.PutItem", "what came of the delivery"),
+    ("s3.PutObject", "store the image, unless it is stored"),
+    ("dynamodb.PutItem", "create the image as PENDING, with its sources and requested features"),
+    (
+        "dynamodb.UpdateItem",
+        "claim the image for one invocation, so that recognition is paid for once",
+    ),
+    ("rekognition.DetectLabels", "LABELS, and PROPERTIES if requested"),
+    ("rekognition.DetectText", "TEXT, if requested"),
+    ("dynamodb.TransactWriteItems", "store the result, its labels and all counts atomically"),
+    ("sns.Publish", "publish the result to subscribers"),
+    ("dynamodb.Query", "read the whole image for the XML document"),
+    ("dynamodb.GetItem", "read the image again after the third party responds"),
+    ("dynamodb.PutItem", "store the outcome of the delivery"),
 )
 
 
 def calls_of_one_image() -> list[str]:
-    """The service and operation of each call, in order."""
+    """The calls made for one image, in order, each as `service.Operation`."""
     calls: list[str] = []
     server = Counting()
     with tempfile.TemporaryDirectory() as folder, bare_emulator(Path(folder)) as emulator:
@@ -48,34 +51,35 @@ def calls_of_one_image() -> list[str]:
         }
         with patch.dict(os.environ, CREDENTIALS | endpoints):
             world = World(emulator, server)
-            world.from_arrival_to_delivery(_picture("red"))
+            world.from_arrival_to_delivery(_image("red"))
             for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm"):
                 clients.client(service).meta.events.register(
                     "before-send",
                     lambda event_name, **_: calls.append(event_name.removeprefix("before-send.")),
                 )
-            world.from_arrival_to_delivery(_picture("blue"))
+            world.from_arrival_to_delivery(_image("blue"))
     clients.client.cache_clear()
     server.shutdown()
     return calls
 
 
-def _picture(color: str) -> bytes:
+def _image(color: str) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (80, 80), color).save(file, "PNG")
     return file.getvalue()
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     calls = calls_of_one_image()
     if calls != [name for name, _ in REASONS]:
-        print(f"These are other calls than there are reasons for here: {calls}", file=sys.stderr)
+        print(f"The calls differ from REASONS; update REASONS: {calls}", file=sys.stderr)
         return 1
-    print("| call | what for |\n| --- | --- |")
+    print("| call | reason |\n| --- | --- |")
     for name, reason in REASONS:
         print(f"| {name} | {reason} |")
-    print(f"\n{sum(not name.startswith('rekognition.') for name in calls)} beside Rekognition's.")
+    others = sum(not name.startswith("rekognition.") for name in calls)
+    print(f"\n{others} calls, not counting Rekognition's.")
     return 0
 
 

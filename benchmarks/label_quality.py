@@ -1,7 +1,7 @@
-"""How well the local Rekognition labels the bundled photographs, and pictures of nothing.
+"""Measures how well the local Rekognition labels the bundled photographs and contentless images.
 
-python -m benchmarks.label_quality             a table of the photographs and what becomes of them
-python -m benchmarks.label_quality --nothing   the classes that the classifier sees in nothing
+python -m benchmarks.label_quality             the labels of each photograph and its variants
+python -m benchmarks.label_quality --nothing   the classes predicted for images without content
 """
 
 import argparse
@@ -27,14 +27,14 @@ CONFIDENT, DEFAULT = 70.0, 55.0
 
 
 VARIANTS: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "as it is": lambda image: image,
+    "original": lambda image: image,
     "mirrored": ImageOps.mirror,
-    "grey": lambda image: image.convert("L"),
-    "JPEG of quality 40": lambda image: _as_jpeg(image, 40),
-    "half as large": lambda image: image.resize((image.width // 2, image.height // 2)),
+    "grayscale": lambda image: image.convert("L"),
+    "JPEG quality 40": lambda image: _as_jpeg(image, 40),
+    "half size": lambda image: image.resize((image.width // 2, image.height // 2)),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(1.5)),
     "darker": lambda image: image.point(lambda value: value * 0.6),
-    "middle two thirds": lambda image: ImageOps.crop(image, min(image.size) // 6),
+    "center two thirds": lambda image: ImageOps.crop(image, min(image.size) // 6),
 }
 
 
@@ -44,54 +44,56 @@ def _as_jpeg(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(file)
 
 
-def _encoded(image: Image.Image) -> bytes:
+def _as_png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
 
 
 def print_table() -> None:
-    """Markdown: for each photograph and variant, what was found, and what of it is wrong."""
+    """Print Markdown: the best expected label and the wrong labels of each photograph variant."""
     models = weights.find(MODELS)
     classifier = Classifier(models["classifier"])
     recognizer = LabelRecognizer(Detector(models["detector"]), classifier, Taxonomy.load())
     found_at = {CONFIDENT: 0, DEFAULT: 0}
     wrong_at = {CONFIDENT: 0, DEFAULT: 0}
     durations = []
-    print("| photograph | variant | best wanted label | wrong at 55 and more |")
+    print("| photograph | variant | best expected label | wrong labels at 55 or more |")
     print("| --- | --- | --- | --- |")
     for name, truth in truths_of(TRUTH).items():
         original = Image.open(PHOTOGRAPHS / name).convert("RGB")
         main_label, right = truth.labels[0], truth.right_labels
         for variant, change in VARIANTS.items():
-            content = _encoded(change(original))
+            content = _as_png(change(original))
             started = time.perf_counter()
             labels = recognizer.recognize(images.decode(content))
             durations.append(time.perf_counter() - started)
-            wanted = [label for label in labels if label.name in main_label]
-            wrong = [x for x in labels if x.name not in right and x.confidence >= DEFAULT]
+            expected = [label for label in labels if label.name in main_label]
+            wrong = [
+                label for label in labels if label.name not in right and label.confidence >= DEFAULT
+            ]
             for limit in found_at:
-                found_at[limit] += any(label.confidence >= limit for label in wanted)
+                found_at[limit] += any(label.confidence >= limit for label in expected)
                 wrong_at[limit] += any(label.confidence >= limit for label in wrong)
-            best = f"{wanted[0].name} {wanted[0].confidence:.0f}" if wanted else "none"
-            told = ", ".join(f"{label.name} {label.confidence:.0f}" for label in wrong)
-            print(f"| {name} | {variant} | {best} | {told} |")
+            best = f"{expected[0].name} {expected[0].confidence:.0f}" if expected else "none"
+            mistakes = ", ".join(f"{label.name} {label.confidence:.0f}" for label in wrong)
+            print(f"| {name} | {variant} | {best} | {mistakes} |")
     count = len(durations)
     print()
     for limit in found_at:
         print(
-            f"At {limit:.0f} and more: wanted label found in {found_at[limit]} of {count}, "
-            f"something wrong in {wrong_at[limit]} of {count}."
+            f"At confidence {limit:.0f} or more: expected label found in {found_at[limit]} of "
+            f"{count} images, wrong labels in {wrong_at[limit]}."
         )
-    print(f"Median {np.median(durations) * 1000:.0f} ms a picture, decoding included.")
+    print(f"Median {np.median(durations) * 1000:.0f} ms per image, including decoding.")
 
 
-def print_classes_seen_in_nothing() -> None:
-    """The classes with a mean probability above 0.01 over 500 pictures of nothing."""
+def print_false_classes() -> None:
+    """Print the classes with a mean probability above 0.01 over 500 images without content."""
     classifier = Classifier(weights.find(MODELS)["classifier"])
     probabilities = [
         classifier.classify(whole_views(np.asarray(image))).mean(axis=0)
-        for image in _pictures_of_nothing(500)
+        for image in _contentless_images(500)
     ]
     means = np.mean(probabilities, axis=0)
     names = {
@@ -103,8 +105,8 @@ def print_classes_seen_in_nothing() -> None:
         print(f"{number:4} {means[number]:.3f} {names.get(int(number), '-')}")
 
 
-def _pictures_of_nothing(count: int) -> Iterator[Image.Image]:
-    """Colors, shapes and patterns that are no thing; always the same."""
+def _contentless_images(count: int) -> Iterator[Image.Image]:
+    """Yield the same `count` images of colors, shapes and patterns, without objects, every time."""
     random = np.random.default_rng(7)
     kinds = (
         *(_gradient, _stripes, _spots, _noise, _shapes, _triangles),
@@ -158,7 +160,7 @@ def _triangles(random: np.random.Generator) -> Image.Image:
 
 
 def _tiles(random: np.random.Generator) -> Image.Image:
-    """Two colors like a chessboard, or many like a mosaic; turned."""
+    """A chessboard of two colors or a mosaic of many, sometimes rotated by 45 degrees."""
     count = int(random.integers(4, 24))
     if random.random() < 0.5:
         pair = random.integers(0, 256, (2, 3), dtype=np.uint8)
@@ -170,7 +172,7 @@ def _tiles(random: np.random.Generator) -> Image.Image:
 
 
 def _waves(random: np.random.Generator) -> Image.Image:
-    """Parallel folds, as of sand or cloth, between two colors."""
+    """Parallel waves between two colors, like folds in sand or cloth."""
     rows, columns = np.indices(_SIDE)
     angle, length = random.uniform(0, np.pi), random.uniform(8, 60)
     along = rows * np.sin(angle) + columns * np.cos(angle)
@@ -179,7 +181,7 @@ def _waves(random: np.random.Generator) -> Image.Image:
 
 
 def _cells(random: np.random.Generator) -> Image.Image:
-    """What is nearest to points in the plane, shaded towards the edges, as of foam or petals."""
+    """Voronoi cells of random points, shaded toward their edges, like foam or petals."""
     count = int(random.integers(20, 200))
     points = random.uniform(0, _SIDE[0], (count, 2))
     rows, columns = np.indices(_SIDE)
@@ -189,7 +191,7 @@ def _cells(random: np.random.Generator) -> Image.Image:
 
 
 def _dots(random: np.random.Generator) -> Image.Image:
-    """A lattice of round dots, straight or staggered."""
+    """A grid of round dots, aligned or staggered."""
     rows, columns = np.indices(_SIDE)
     pitch = random.uniform(12, 60)
     stagger = (rows // pitch % 2) * pitch / 2 * random.integers(2)
@@ -214,11 +216,15 @@ def _color(random: np.random.Generator) -> tuple[int, ...]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_quality")
-    parser.add_argument("--nothing", action="store_true", help="what is seen in nothing")
+    parser.add_argument(
+        "--nothing",
+        action="store_true",
+        help="print the classes predicted for images without content",
+    )
     if parser.parse_args().nothing:
-        print_classes_seen_in_nothing()
+        print_false_classes()
     else:
         print_table()
 

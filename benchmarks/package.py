@@ -1,9 +1,9 @@
-"""The Lambda package: how large it is, and how long a fresh process takes to import the app.
+"""Measures the Lambda package: its size, and the time a new process takes to import the app.
 
     python -m benchmarks.package [--runs 15]
 
-The import is compared, run by run in turn, with `import chalice, boto3, requests`, which any such
-app pays. The package is the one of the last deploy (`make demo` makes one).
+The import is compared, in alternating runs, with `import chalice, boto3, requests`, which any such
+app needs. The package is that of the last deploy (`make demo` creates one).
 """
 
 import argparse
@@ -23,22 +23,22 @@ APP = "import app"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=15)
     runs = parser.parse_args().runs
-    tell_sizes()
-    tell_import(runs)
+    print_sizes()
+    print_import_time(runs)
 
 
-def tell_sizes() -> None:
-    """The newest package that Chalice built: its size, and what in it is large."""
+def print_sizes() -> None:
+    """Print the size of the newest package that Chalice built, and its six largest entries."""
     packages = sorted(
         (PROJECT / ".chalice" / "deployments").glob("*.zip"),
         key=lambda package: package.stat().st_mtime,
     )
     if not packages:
-        print("no package was built yet: run `make demo` first")
+        print("No package has been built yet. Run `make demo` first.")
         return
     sizes: Counter[str] = Counter()
     with zipfile.ZipFile(packages[-1]) as package:
@@ -50,14 +50,14 @@ def tell_sizes() -> None:
         print(f"          {size / 1e6:5.2f} MB  {name}")
 
 
-def tell_import(runs: int) -> None:
-    """Seconds to import, and the ratio of each pair of runs."""
+def print_import_time(runs: int) -> None:
+    """Print the median import times and the median ratio of the pairs of runs."""
     config = json.loads((PROJECT / ".chalice" / "config.json").read_text())
     environment = {
         **os.environ,
         **config["stages"]["local"]["environment_variables"],
         "AWS_DEFAULT_REGION": "us-east-1",
-        "PYTHONDONTWRITEBYTECODE": "",  # both sides are compiled once, in the first run
+        "PYTHONDONTWRITEBYTECODE": "",  # the first run compiles both to bytecode
     }
     seconds_of(APP, environment)
     pairs = [(seconds_of(BASE, environment), seconds_of(APP, environment)) for _ in range(runs)]
@@ -65,11 +65,11 @@ def tell_import(runs: int) -> None:
     app = statistics.median(pair[1] for pair in pairs)
     ratio = statistics.median(pair[1] / pair[0] for pair in pairs)
     print(f"import    {BASE.removeprefix('import ')}: {base:.3f} s; app: {app:.3f} s")
-    print(f"          ratio {ratio:.2f}, median of {runs} pairs (at most 1.25 is the budget)")
+    print(f"          ratio {ratio:.2f}, median of {runs} pairs (budget: at most 1.25)")
 
 
 def seconds_of(statement: str, environment: dict[str, str]) -> float:
-    """Seconds that a fresh interpreter takes for a statement."""
+    """The seconds a new interpreter takes to run a statement."""
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", statement], check=True, env=environment, cwd=PROJECT)
     return time.perf_counter() - started

@@ -1,11 +1,11 @@
-"""What the local Rekognition finds in photographs, against what people see in them.
+"""Compares what the local Rekognition finds in photographs with what people see in them.
 
     python -m benchmarks.quality [--photographs FOLDER --truth FILE]
 
-The truth file says of each photograph which labels should be found (each a list of names of which
-one is enough; the main thing first), which others are right too, which texts stand in it, and how
-many faces it has. The local Rekognition is started, asked through boto3, and stopped. Prints
-Markdown, which is in docs/quality.md for the bundled photographs.
+For each photograph the truth file lists the expected labels (each a list of names, of which one is
+enough; the main subject first), the other correct labels, the texts in it and its number of faces.
+The benchmark starts the local Rekognition, calls it through boto3 and stops it. It prints Markdown;
+docs/quality.md has the results for the bundled photographs.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Truth:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Truth":
-        """From the truth file."""
+        """Create from an entry of the truth file."""
         return cls(
             tuple(map(frozenset, values["labels"])),
             frozenset(values["also_right"]),
@@ -45,13 +45,13 @@ class Truth:
 
     @property
     def right_labels(self) -> frozenset[str]:
-        """All labels that are no mistake."""
+        """All correct labels, expected or not."""
         return self.also_right.union(*self.labels)
 
 
 @dataclass(frozen=True)
 class Score:
-    """Of one photograph and one feature."""
+    """The score of one photograph and feature: findings expected, found, and wrongly claimed."""
 
     expected: int
     found: int
@@ -59,12 +59,12 @@ class Score:
 
 
 def truths_of(file: Path) -> dict[str, Truth]:
-    """The truth file's, by the photograph's name."""
+    """The entries of a truth file, by file name of the photograph."""
     return {name: Truth.of(values) for name, values in json.loads(file.read_text()).items()}
 
 
 def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
-    """What was found and what was wrongly claimed, by feature."""
+    """The scores of one photograph (its file's bytes), by feature: labels, texts, faces."""
     image = {"Bytes": content}
     labels = client.detect_labels(Image=image, MinConfidence=MIN_CONFIDENCE)["Labels"]
     names = {label["Name"] for label in labels}
@@ -79,7 +79,7 @@ def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
     return {
         "labels": Score(
             len(truth.labels),
-            sum(bool(names & wanted) for wanted in truth.labels),
+            sum(bool(names & expected) for expected in truth.labels),
             tuple(sorted(names - truth.right_labels)),
         ),
         "texts": Score(
@@ -96,7 +96,7 @@ def score(client: Any, content: bytes, truth: Truth) -> dict[str, Score]:
 
 
 def report(scores: dict[str, dict[str, Score]]) -> Iterator[str]:
-    """Lines of Markdown."""
+    """Yield the lines of a Markdown table; `scores` is by photograph and feature."""
     yield "| photograph | labels | texts | faces | wrongly claimed |"
     yield "| --- | --- | --- | --- | --- |"
     expected: Counter[str] = Counter()
@@ -115,7 +115,7 @@ def report(scores: dict[str, dict[str, Score]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("--photographs", type=Path, default=PHOTOGRAPHS)
     parser.add_argument("--truth", type=Path, default=TRUTH)

@@ -1,11 +1,11 @@
-"""What a page of the catalog costs in read units, however large the catalog is.
+"""Measures the DynamoDB read units of catalog pages in catalogs of different sizes.
 
     python -m benchmarks.read_cost [--images 100 10000 100000]
 
-Fills the emulator's DynamoDB with images of two labels each and reads pages as the app does; the
-read units are those that DynamoDB says (ReturnConsumedCapacity), and for BatchGetItem, of which the
-emulator says none, half a unit for each 4 KB of each item, as DynamoDB counts. Exits with 1 if a
-page costs more than 10 % more in the largest catalog than in the smallest.
+Fills the emulator's DynamoDB with images of up to two labels and reads pages as the app does. The
+read units are those that DynamoDB returns (ReturnConsumedCapacity). For BatchGetItem, for which
+the emulator returns none, they are half a unit per 4 KB of each item, as DynamoDB counts them.
+Exits with status 1 if a page costs over 10 % more in the largest catalog than in the smallest.
 """
 
 import argparse
@@ -32,35 +32,35 @@ from tests.helpers.catalogs import EPOCH, image, write
 SIZES = (100, 10_000, 100_000)
 MOST_GROWTH = 1.1
 
-# The rarest label has one image in fifty: also the smallest catalog has some of it.
+# One image in fifty has the rare label, so that even the smallest catalog has some.
 COMMON, RARE = Label("Person", 90.0), Label("Unicycle", 80.0)
 
 
 class ReadUnits:
-    """Adds what each read of a client consumes."""
+    """Sums the read units that a DynamoDB client's reads consume."""
 
     def __init__(self, client: Any) -> None:
         self.units = 0.0
         register = client.meta.events.register
         for operation in ("GetItem", "Query"):
-            register(f"provide-client-params.dynamodb.{operation}", self._ask_for_the_units)
-            register(f"after-call.dynamodb.{operation}", self._add_them)
-        register("after-call.dynamodb.BatchGetItem", self._add_the_items)
+            register(f"provide-client-params.dynamodb.{operation}", self._request_units)
+            register(f"after-call.dynamodb.{operation}", self._add_consumed)
+        register("after-call.dynamodb.BatchGetItem", self._add_batch)
 
-    def _ask_for_the_units(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _request_units(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
         return params | {"ReturnConsumedCapacity": "TOTAL"}
 
-    def _add_them(self, parsed: dict[str, Any], **_: Any) -> None:
+    def _add_consumed(self, parsed: dict[str, Any], **_: Any) -> None:
         self.units += parsed["ConsumedCapacity"]["CapacityUnits"]
 
-    def _add_the_items(self, parsed: dict[str, Any], **_: Any) -> None:
+    def _add_batch(self, parsed: dict[str, Any], **_: Any) -> None:
         for items in parsed["Responses"].values():
-            # Its JSON is somewhat longer than the size that DynamoDB counts.
+            # An item's JSON is slightly longer than the item size that DynamoDB counts.
             self.units += sum(math.ceil(len(json.dumps(item)) / 4096) / 2 for item in items)
 
 
 def pages_of(client: Any, table_name: str) -> dict[str, Callable[[], object]]:
-    """Each kind of page, 20 long, as the app reads it."""
+    """A reader of each kind of page, as the app reads it, by description."""
     pages, table = CatalogPages(client, table_name), Table(client, table_name)
     counts, catalog = LabelCounts(table), Catalog(table)
     second = pages.page(PageRequest()).cursor
@@ -69,19 +69,21 @@ def pages_of(client: Any, table_name: str) -> dict[str, Callable[[], object]]:
         "newest first": lambda: pages.page(PageRequest()),
         "newest first, second page": lambda: pages.page(PageRequest(cursor=second)),
         "by status FAILED": lambda: pages.page(PageRequest(status=Status.FAILED, limit=2)),
-        "of a time": lambda: pages.page(PageRequest(created_before=EPOCH + timedelta(minutes=90))),
-        "under a label, best first": lambda: pages.page(PageRequest(("person",), order="best")),
-        "under a label, newest first": lambda: pages.page(PageRequest(("person",))),
-        "under two labels": lambda: pages.page(PageRequest(("person", "unicycle"), limit=2)),
+        "before a time": lambda: pages.page(
+            PageRequest(created_before=EPOCH + timedelta(minutes=90))
+        ),
+        "by label, best first": lambda: pages.page(PageRequest(("person",), order="best")),
+        "by label, newest first": lambda: pages.page(PageRequest(("person",))),
+        "by two labels": lambda: pages.page(PageRequest(("person", "unicycle"), limit=2)),
         "labels with counts": lambda: counts.page("", 20, None),
         "one image": lambda: catalog.find(some_id),
     }
 
 
 def images(first: int, last: int) -> Iterator[Any]:
-    """Every image has one label, every fiftieth a rare one too, and every fortieth failed."""
+    """Yield images: all have one label, every 50th a rare one too; every 40th failed instead."""
     for number in range(first, last):
-        # Spread over the shards as a hash is.
+        # Spreads over the shards like a hash.
         image_id = f"{number * 0x9E3779B97F4A7C15 % 2**128:032x}"[::-1]
         failed = number % 40 == 39
         labels = () if failed else (COMMON, RARE) if number % 50 == 0 else (COMMON,)
@@ -89,8 +91,11 @@ def images(first: int, last: int) -> Iterator[Any]:
         yield image(image_id, moment, labels, Status.FAILED if failed else Status.RECOGNIZED)
 
 
-def measure(sizes: list[int], tell: Callable[[str], None]) -> dict[str, list[float]]:
-    """The read units of each kind of page at each size of the catalog."""
+def measure(sizes: list[int], progress: Callable[[str], None]) -> dict[str, list[float]]:
+    """The read units of each kind of page, one per catalog size, by description.
+
+    `sizes` are numbers of images, ascending; `progress` receives a line per size.
+    """
     found: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -104,7 +109,7 @@ def measure(sizes: list[int], tell: Callable[[str], None]) -> dict[str, list[flo
             started = time.monotonic()
             write(client, table_name, images(filled, size))
             filled = size
-            tell(f"{size} images are there after {time.monotonic() - started:.0f} s")
+            progress(f"{size} images written after {time.monotonic() - started:.0f} s")
             for name, read in pages_of(client, table_name).items():
                 read_units.units = 0
                 read()
@@ -113,7 +118,7 @@ def measure(sizes: list[int], tell: Callable[[str], None]) -> dict[str, list[flo
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.read_cost")
     parser.add_argument("--images", type=int, nargs="+", default=SIZES)
     sizes = sorted(parser.parse_args().images)
@@ -124,7 +129,10 @@ def main() -> int:
         print(f"| {name} | " + " | ".join(f"{each:g}" for each in units) + " |")
     grown = [name for name, units in found.items() if units[-1] > MOST_GROWTH * units[0]]
     if grown:
-        print(f"These cost more in a larger catalog: {', '.join(grown)}", file=sys.stderr)
+        print(
+            f"These pages cost over 10 % more in the largest catalog: {', '.join(grown)}",
+            file=sys.stderr,
+        )
     return 1 if grown else 0
 
 

@@ -1,9 +1,9 @@
-"""How long the local Rekognition takes for each operation, and what memory it needs.
+"""Measures the latency of each local Rekognition operation, and the memory it needs.
 
     python -m benchmarks.rekognition [--repetitions 10]
 
-Asks through boto3, one request after the other, about the photograph of the astronaut (512 x 512
-pixels, with a face and some text). Prints Markdown.
+Sends requests through boto3, sequentially, with the photograph of the astronaut (512 x 512 pixels,
+with a face and some text). Prints Markdown.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from tests.helpers.rekognition_process import new_client, photograph, running_pr
 
 
 def operations(client: Any) -> dict[str, Callable[[], object]]:
-    """What is measured, by name."""
+    """The measured calls, by name."""
     image = {"Bytes": photograph("astronaut.png")}
     other = {"Bytes": photograph("cameraman-grey.png")}
     both = ["GENERAL_LABELS", "IMAGE_PROPERTIES"]
@@ -40,40 +40,40 @@ def operations(client: Any) -> dict[str, Callable[[], object]]:
 
 
 def resident_megabytes(process_id: int, field: str = "VmRSS") -> int:
-    """The memory of a process now, or at most so far (VmHWM), as Linux tells it."""
+    """The current (VmRSS) or peak (VmHWM) memory of a process in MiB, from Linux's /proc."""
     status = Path(f"/proc/{process_id}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith(field + ":"))
     return int(line.split()[1]) // 1024
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rekognition")
     parser.add_argument("--repetitions", type=int, default=10)
     repetitions = parser.parse_args().repetitions
-    began = time.perf_counter()
+    started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
         running_process("--collections", f"{folder}/collections.sqlite") as (url, process_id),
     ):
-        print(f"Ready {time.perf_counter() - began:.1f} s after its start.\n")
+        print(f"Ready {time.perf_counter() - started:.1f} s after the start.\n")
         report(process_id, operations(new_client(url)), repetitions)
 
 
-def report(process_id: int, asks: dict[str, Callable[[], object]], repetitions: int) -> None:
-    """A table of milliseconds, and the memory after each row."""
-    print("| operation | first | median | memory afterwards |")
+def report(process_id: int, calls: dict[str, Callable[[], object]], repetitions: int) -> None:
+    """Print a table of latencies in milliseconds and the memory after each operation."""
+    print("| operation | first | median | memory afterward |")
     print("| --- | --- | --- | --- |")
-    for name, ask in asks.items():
+    for name, call in calls.items():
         milliseconds = []
         for _ in range(repetitions + 1):
-            began = time.perf_counter()
-            ask()
-            milliseconds.append(1000 * (time.perf_counter() - began))
+            started = time.perf_counter()
+            call()
+            milliseconds.append(1000 * (time.perf_counter() - started))
         first, median = milliseconds[0], statistics.median(milliseconds[1:])
         megabytes = resident_megabytes(process_id)
         print(f"| {name} | {first:.0f} ms | {median:.0f} ms | {megabytes} MB |")
-    print(f"\nAt most {resident_megabytes(process_id, 'VmHWM')} MB.")
+    print(f"\nPeak memory: {resident_megabytes(process_id, 'VmHWM')} MB.")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The AWS resources that outlive a deploy, and the script that deploys everything."""
+"""CloudFormation templates for the resources that outlive a deploy, and the deployment scripts."""

@@ -1,4 +1,4 @@
-"""The AWS account and region in which a stage lives, and the clients that reach it."""
+"""The AWS account and region a stage is deployed to, and the boto3 clients for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,17 +16,21 @@ _CONFIG = Config(connect_timeout=5, retries={"mode": "standard", "max_attempts":
 
 @dataclass(frozen=True)
 class Account:
-    """One account and region."""
+    """An AWS account and region, with the session that reaches them."""
 
     session: Any
     endpoint_url: str | None
     id: str
-    partition: str  # "aws" nearly everywhere, "aws-cn" in China
+    partition: str  # "aws", "aws-cn" in the China Regions, …
     region: str
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Account":
-        """The account that the environment's credentials open; raise DeployError if they do not."""
+        """The account that `environment`'s AWS_* variables give access to.
+
+        Raises DeployError if no Region or credentials are set, if AWS rejects the credentials, or
+        if AWS cannot be reached.
+        """
         try:
             session = boto3.Session(
                 aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID"),
@@ -36,12 +40,12 @@ class Account:
             )
             if session.region_name is None:
                 raise DeployError(
-                    "No region is chosen. Set AWS_DEFAULT_REGION, such as us-east-1, or "
+                    "No region is set. Set AWS_DEFAULT_REGION (for example us-east-1), or set "
                     "AWS_PROFILE to a profile that has a region."
                 )
             if session.get_credentials() is None:
                 raise DeployError(
-                    "There are no credentials. Set AWS_PROFILE, or log in with `aws configure`."
+                    "There are no credentials. Set AWS_PROFILE, or run `aws configure`."
                 )
             endpoint_url = environment.get("AWS_ENDPOINT_URL")
             caller = session.client(
@@ -57,5 +61,5 @@ class Account:
         return cls(session, endpoint_url, caller["Account"], partition, session.region_name)
 
     def client(self, service: str) -> Any:
-        """A boto3 client."""
+        """A boto3 client for `service`."""
         return self.session.client(service, endpoint_url=self.endpoint_url, config=_CONFIG)

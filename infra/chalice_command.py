@@ -1,4 +1,4 @@
-"""Chalice's own command line, with its progress shown as it comes."""
+"""Runs the Chalice command line and streams its output."""
 
 import shutil
 import subprocess
@@ -15,34 +15,38 @@ def run(
     *,
     project: Path,
     environment: Mapping[str, str],
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> list[str]:
-    """Run `chalice deploy` or `chalice delete` on a stage; the lines that it printed."""
-    tell(f"chalice {action}")
+    """Run `chalice ACTION --stage STAGE` in `project` and return the lines it printed.
+
+    `action` is "deploy" or "delete". `progress` receives each line as Chalice prints it. Raises
+    DeployError if Chalice exits with a nonzero status.
+    """
+    progress(f"chalice {action}")
     _remove_bytecode(project / "chalicelib")
     with subprocess.Popen(
         [Path(sys.executable).with_name("chalice"), action, "--stage", stage],
         cwd=project,
-        # Chalice imports the app first, which would leave bytecode in what it packages next.
+        # Chalice imports the app before it packages it; the import must not leave bytecode behind.
         env=dict(environment) | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        assert process.stdout is not None  # noqa: S101 - says so to mypy
+        assert process.stdout is not None  # noqa: S101 - narrows the type for mypy
         lines = []
         for line in process.stdout:
             lines.append(line.rstrip())
-            tell(lines[-1])
+            progress(lines[-1])
     if process.returncode:
         raise DeployError(
-            f"chalice {action} ended with exit status {process.returncode}; its lines are above. "
-            "Mend the cause and run the same command again."
+            f"chalice {action} exited with status {process.returncode}; its output is above. "
+            "Fix the cause and run the same command again."
         )
     return lines
 
 
 def _remove_bytecode(folder: Path) -> None:
-    """Chalice would package what Python left there, and deploy anew when only that changed."""
+    """Remove __pycache__, which Chalice would package, redeploying when only bytecode changed."""
     for bytecode in folder.rglob("__pycache__"):
         shutil.rmtree(bytecode, ignore_errors=True)

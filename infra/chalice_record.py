@@ -1,10 +1,10 @@
-"""Chalice's record of what it made: .chalice/deployed/<stage>.json.
+"""Chalice's record of the resources it deployed: .chalice/deployed/<stage>.json.
 
-Chalice writes it at the end of a deploy that went well, and believes it. After a deploy that was
-cut off, or from another checkout, it would make a second REST API and second event source
-mappings. So before a deploy the record is completed with what AWS has by this app's and stage's
-names: Chalice then updates that, and callers keep their URL. `chalice delete` takes away what the
-record names, so it is completed before that as well.
+Chalice writes the record only at the end of a successful deploy, and trusts it. After an
+interrupted deploy, or from another checkout, Chalice would create a second REST API and duplicate
+event source mappings. So before each deploy the record is completed with the resources that exist
+in AWS under this app's and stage's names: Chalice then updates them, and callers keep their URL.
+`chalice delete` deletes only what the record lists, so the record is completed before it as well.
 """
 
 import json
@@ -20,12 +20,12 @@ Resource = dict[str, str]
 
 
 def path_of(project: Path, stage: str) -> Path:
-    """Where Chalice keeps its record of a stage."""
+    """The path of Chalice's record of a stage."""
     return project / ".chalice" / "deployed" / f"{stage}.json"
 
 
 def function_name(stage: str, function: str) -> str:
-    """The name that Chalice gives to a function; the one for all routes has none of its own."""
+    """The name Chalice gives a Lambda function; `api_handler`, all routes, has no suffix."""
     base = f"{APP_NAME}-{stage}"
     return base if function == "api_handler" else f"{base}-{function}"
 
@@ -35,22 +35,24 @@ def complete(
     stage: str,
     account: Account,
     functions: Iterable[str],
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> None:
-    """Put on the record what AWS has of the stage and the record lacks or has otherwise.
+    """Add to the record the stage's AWS resources that it lacks or describes differently.
 
-    Of several REST APIs the first stays, and the others, which no record will ever name, go.
+    `functions` are Chalice's names of the stage's functions. If the stage has several REST APIs,
+    the recorded one stays, else the first found; the others are deleted, because Chalice would
+    never manage them.
     """
     file = path_of(project, stage)
     record = json.loads(file.read_text()) if file.exists() else {"resources": []}
     known = {resource["name"]: resource for resource in record["resources"]}
     changed = [
         resource
-        for resource in _found(account, stage, functions, known.get("rest_api", {}), tell)
+        for resource in _found(account, stage, functions, known.get("rest_api", {}), progress)
         if not resource.items() <= known.get(resource["name"], {}).items()
     ]
     if changed:
-        tell(f"{len(changed)} resources of an earlier deploy are not on Chalice's record: added")
+        progress(f"{len(changed)} resources of an earlier deploy are added to Chalice's record")
         for resource in changed:
             known[resource["name"]] = resource
         record |= {"resources": list(known.values()), "schema_version": "2.0", "backend": "api"}
@@ -63,9 +65,9 @@ def _found(
     stage: str,
     functions: Iterable[str],
     known_api: Resource,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> Iterator[Resource]:
-    """What there is, in the order in which Chalice makes it: it deletes in the reverse order."""
+    """Yield the stage's resources in creation order; Chalice deletes them in reverse."""
     for function in functions:
         yield from _role(account, stage, function)
         yield from _function(account, stage, function)
@@ -75,7 +77,7 @@ def _found(
         kept = kept if kept in apis else apis[0]
         yield {"name": "rest_api", "resource_type": "rest_api", "rest_api_id": kept}
         for extra in set(apis) - {kept}:
-            tell(f"REST API {extra} is a second one of this stage, left by a failure: removed")
+            progress(f"REST API {extra} is a duplicate left by a failed deploy: deleted")
             account.client("apigateway").delete_rest_api(restApiId=extra)
 
 
@@ -100,7 +102,7 @@ def _function(account: Account, stage: str, function: str) -> Iterator[Resource]
     except client.exceptions.ResourceNotFoundException:
         return
     yield {"name": function, "resource_type": "lambda_function", "lambda_arn": arn}
-    # Lambda itself refuses a second mapping of the same queue to the same function.
+    # No duplicates to handle: Lambda rejects a second mapping of a queue to the same function.
     for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
         yield {
             "name": f"{function}-sqs-event-source",
@@ -113,17 +115,20 @@ def _function(account: Account, stage: str, function: str) -> Iterator[Resource]
 
 
 def _rest_apis(account: Account, stage: str) -> Iterator[str]:
-    """REST APIs of all stages have the app's name: what tells them apart is what they call."""
+    """Yield the ids of the stage's REST APIs.
+
+    The REST APIs of all stages share the app's name; the function they invoke identifies the stage.
+    """
     client = account.client("apigateway")
     for page in client.get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
-            if api["name"] == APP_NAME and _calls(
+            if api["name"] == APP_NAME and _invokes(
                 client, api["id"], function_name(stage, "api_handler")
             ):
                 yield api["id"]
 
 
-def _calls(client: Any, api_id: str, function: str) -> bool:
+def _invokes(client: Any, api_id: str, function: str) -> bool:
     for resource in client.get_resources(restApiId=api_id, limit=500)["items"]:
         for method in resource.get("resourceMethods", ()):
             try:

@@ -1,4 +1,4 @@
-"""What .chalice/config.json says of a stage, and what a deploy records in it."""
+"""Reads and updates a stage's settings in .chalice/config.json."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from infra.errors import DeployError
 
 
 class StageConfiguration:
-    """One stage in a project's .chalice/config.json."""
+    """One stage of a project's .chalice/config.json; raises DeployError for an unknown stage."""
 
     def __init__(self, project: Path, stage: str) -> None:
         self._file = project / ".chalice" / "config.json"
@@ -17,7 +17,7 @@ class StageConfiguration:
         stages = self._read()["stages"]
         if stage not in stages:
             raise DeployError(
-                f"There is no stage {stage!r} in .chalice/config.json; the stages are "
+                f"There is no stage {stage!r} in .chalice/config.json. Use one of: "
                 f"{', '.join(stages)}."
             )
 
@@ -28,18 +28,18 @@ class StageConfiguration:
 
     @property
     def policy_files(self) -> dict[str, str]:
-        """Where each function's policy is rendered, relative to .chalice."""
+        """The path of each function's rendered policy, relative to .chalice, by function name."""
         functions = self._read()["stages"][self._stage]["lambda_functions"]
         return {name: function["iam_policy_file"] for name, function in functions.items()}
 
     def record(self, variables: Mapping[str, str]) -> None:
-        """Set environment variables of the stage; its others stay."""
+        """Set environment variables of the stage and keep its others."""
         self._write(self.variables | dict(variables))
 
     def forget(self, names: Iterable[str]) -> None:
-        """Take environment variables away from the stage."""
-        gone = set(names)
-        self._write({name: value for name, value in self.variables.items() if name not in gone})
+        """Remove environment variables from the stage."""
+        removed = set(names)
+        self._write({name: value for name, value in self.variables.items() if name not in removed})
 
     def _read(self) -> Any:
         return json.loads(self._file.read_text())

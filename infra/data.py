@@ -1,6 +1,6 @@
-"""What a stage keeps that cannot be made again: the images in S3, the catalog in DynamoDB.
+"""A stage's irreplaceable data: the images in S3 and the catalog in DynamoDB.
 
-Neither goes with its stack; they are deleted here, by name, and only when somebody asked for it.
+The stacks retain both when they are deleted. Only this module deletes them, by name, on request.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from infra.account import APP_NAME, Account
 
 
 def held(account: Account, stage: str) -> list[str]:
-    """What there is, in words, such as `12 images in bucket …`; nothing where all is empty."""
+    """The data there is, in words, such as `12 objects in bucket …`; empty if there is none."""
     return [
-        f"{count}{'' if whole else ' or more'} {what} {name}"
-        for (count, whole), what, name in (
+        f"{count}{'' if is_exact else ' or more'} {what} {name}"
+        for (count, is_exact), what, name in (
             (
                 _objects(account.client("s3"), _bucket(account, stage)),
                 "objects in bucket",
@@ -25,8 +25,8 @@ def held(account: Account, stage: str) -> list[str]:
     ]
 
 
-def delete(account: Account, stage: str, tell: Callable[[str], None]) -> None:
-    """Delete the bucket and the table with all that is in them, where they exist."""
+def delete(account: Account, stage: str, progress: Callable[[str], None]) -> None:
+    """Delete the bucket and the table, if they exist, with everything in them."""
     bucket, table = _bucket(account, stage), _table(stage)
     s3, dynamodb = account.client("s3"), account.client("dynamodb")
     try:
@@ -35,19 +35,19 @@ def delete(account: Account, stage: str, tell: Callable[[str], None]) -> None:
             if keys:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         s3.delete_bucket(Bucket=bucket)
-        tell(f"bucket {bucket}: deleted")
+        progress(f"bucket {bucket}: deleted")
     except s3.exceptions.NoSuchBucket:
         pass
     try:
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 2})
-        tell(f"table {table}: deleted")
+        progress(f"table {table}: deleted")
     except dynamodb.exceptions.ResourceNotFoundException:
         pass
 
 
 def _objects(s3: Any, bucket: str) -> tuple[int, bool]:
-    """How many objects the first page has, and whether there are no more."""
+    """The number of objects on the first page, and whether that is all of them."""
     try:
         page = s3.list_objects_v2(Bucket=bucket)
     except s3.exceptions.NoSuchBucket:
@@ -56,7 +56,7 @@ def _objects(s3: Any, bucket: str) -> tuple[int, bool]:
 
 
 def _items(dynamodb: Any, table: str) -> tuple[int, bool]:
-    """As `_objects`; DynamoDB's own ItemCount is up to six hours old."""
+    """The same for items; DynamoDB's own ItemCount is up to six hours old."""
     try:
         page = dynamodb.scan(TableName=table, Select="COUNT", Limit=1000)
     except dynamodb.exceptions.ResourceNotFoundException:

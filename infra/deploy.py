@@ -1,10 +1,10 @@
-"""Deploys a stage: the resource stacks first, then the functions with `chalice deploy`.
+"""Deploys a stage: the CloudFormation stacks first, then the functions with `chalice deploy`.
 
     THIRD_PARTY_URL=https://example.com/results python -m infra.deploy --stage dev
 
-Safe to run again, also after a failure half-way: what is there and unchanged is left alone, what
-was left unfinished is finished. Which account and region, and at which endpoint, is botocore's own
-configuration (AWS_PROFILE, AWS_DEFAULT_REGION, …).
+Safe to rerun, even after a failure partway: unchanged resources are left alone and unfinished ones
+are completed. botocore's own settings (AWS_PROFILE, AWS_DEFAULT_REGION, …) choose the account,
+Region and endpoint.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from infra.stacks import Stacks
 
 PROJECT = Path(__file__).parent.parent
 
-# What no stack can know: where the results go.
-_GIVEN = "THIRD_PARTY_URL"
+# Required from the deployer: no stack knows where results are delivered.
+_REQUIRED = "THIRD_PARTY_URL"
 
-# Outputs that are told to the operator and that no function needs.
+# Outputs that are shown to the deployer and that no function needs.
 _NOT_RECORDED = {"ALARM_TOPIC_ARN"}
 
 
@@ -38,27 +38,28 @@ def deploy(
     project: Path = PROJECT,
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """Deploy a stage and return the URL that `chalice deploy` tells.
+    """Deploy a stage and return the URL of its REST API.
 
-    `variables` are added to the stage's environment variables in .chalice/config.json, where the
-    stacks' outputs are recorded too. `environment` is the environment in which AWS is reached.
+    `variables` and the stacks' outputs are recorded as the stage's environment variables in
+    .chalice/config.json. `environment` holds the AWS_* settings and is the environment `chalice`
+    runs in. Raises DeployError; errors of AWS itself come as botocore's exceptions.
     """
     configuration = StageConfiguration(project, stage)
-    if not (configuration.variables | dict(variables)).get(_GIVEN):
+    if not (configuration.variables | dict(variables)).get(_REQUIRED):
         raise DeployError(
-            f"{_GIVEN} is missing: where the results are to be delivered. Say it once, with "
-            f"{_GIVEN}=https://… before the command; it is kept in .chalice/config.json."
+            f"{_REQUIRED} is missing: the URL that results are delivered to. Put "
+            f"{_REQUIRED}=https://… before the command once; .chalice/config.json keeps it."
         )
     account = Account.of(environment)
-    tell(f"stage {stage} in account {account.id}, region {account.region}")
-    outputs = Stacks(account.client("cloudformation"), stage, tell).deploy()
-    tell(f"alarms are told to {outputs['AlarmTopicArn']}")
+    print_progress(f"stage {stage} in account {account.id}, region {account.region}")
+    outputs = Stacks(account.client("cloudformation"), stage, print_progress).deploy()
+    print_progress(f"alarms are published to {outputs['AlarmTopicArn']}")
     configuration.record(settings_of(outputs) | dict(variables))
-    webhook_secrets.first(account.client("ssm"), stage)  # without one nothing could be signed
+    webhook_secrets.first(account.client("ssm"), stage)  # deliveries need at least one
     policies.render(project, stage, account, configuration.policy_files)
-    chalice_record.complete(project, stage, account, configuration.policy_files, tell)
+    chalice_record.complete(project, stage, account, configuration.policy_files, print_progress)
     lines = chalice_command.run(
-        "deploy", stage, project=project, environment=environment, tell=tell
+        "deploy", stage, project=project, environment=environment, progress=print_progress
     )
     return next(
         line.partition("Rest API URL:")[2].strip() for line in lines if "Rest API URL:" in line
@@ -66,39 +67,39 @@ def deploy(
 
 
 def settings_of(outputs: Mapping[str, str]) -> dict[str, str]:
-    """The stacks' outputs as environment variables of the functions."""
-    named = {_variable_name(output): value for output, value in outputs.items()}
-    return {name: value for name, value in named.items() if name not in _NOT_RECORDED}
+    """Convert the stacks' outputs to the functions' environment variables."""
+    variables = {_variable_name(output): value for output, value in outputs.items()}
+    return {name: value for name, value in variables.items() if name not in _NOT_RECORDED}
 
 
 def _variable_name(output: str) -> str:
-    """`RecognitionQueueUrl` as an environment variable: `RECOGNITION_QUEUE_URL`."""
+    """Convert `RecognitionQueueUrl` to `RECOGNITION_QUEUE_URL`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", output).upper()
 
 
-def tell(line: str) -> None:
-    """Show progress."""
+def print_progress(line: str) -> None:
+    """Print a line of progress, indented."""
     print(f"  {line}", flush=True)
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(description="Deploy a stage.")
     parser.add_argument("--stage", required=True)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="set")
     arguments = parser.parse_args()
     variables = dict(setting.split("=", 1) for setting in arguments.set)
-    if _GIVEN in os.environ:
-        variables.setdefault(_GIVEN, os.environ[_GIVEN])
+    if _REQUIRED in os.environ:
+        variables.setdefault(_REQUIRED, os.environ[_REQUIRED])
 
     def act() -> None:
-        tell(f"serves at {deploy(arguments.stage, variables)}")
+        print_progress(f"deployed to {deploy(arguments.stage, variables)}")
 
     return exit_status_of(act, "deploy")
 
 
 def exit_status_of(act: Callable[[], None], verb: str) -> int:
-    """0 where it went well; 1, and one line that says why, where it did not."""
+    """Call `act` and return 0; if it fails, print the reason on one line of stderr and return 1."""
     try:
         act()
     except (DeployError, BotoCoreError, ClientError) as error:

@@ -1,9 +1,9 @@
-"""Takes a stage away, in the order that works: functions, stacks, and then what keeps data.
+"""Destroys a stage in dependency order: the functions, the stacks, then the data.
 
     python -m infra.destroy --stage dev
-    FORCE=1 python -m infra.destroy --stage dev    although there are images
+    FORCE=1 python -m infra.destroy --stage dev    even if there are images
 
-Safe to run again, also after a failure half-way.
+Safe to rerun, even after a failure partway.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from infra import chalice_command, chalice_record, data, policies, tokens, webhook_secrets
 from infra.account import Account
 from infra.configuration import StageConfiguration
-from infra.deploy import PROJECT, exit_status_of, settings_of, tell
+from infra.deploy import PROJECT, exit_status_of, print_progress, settings_of
 from infra.errors import DeployError
 from infra.stacks import Stacks, output_names
 
@@ -27,39 +27,41 @@ def destroy(
     project: Path = PROJECT,
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Take everything of a stage away; raise DeployError if there is data and no `force`.
+    """Delete everything a stage consists of; raise DeployError if it has data and `force` is false.
 
-    What was given with a deploy (THIRD_PARTY_URL, …) stays in .chalice/config.json for the next.
+    Settings given to a deploy (THIRD_PARTY_URL, …) stay in .chalice/config.json for the next one.
     """
     configuration = StageConfiguration(project, stage)
     account = Account.of(environment)
-    tell(f"stage {stage} in account {account.id}, region {account.region}")
+    print_progress(f"stage {stage} in account {account.id}, region {account.region}")
     held = data.held(account, stage)
     if held and not force:
         raise DeployError(
-            f"Stage {stage} holds {' and '.join(held)}. Add FORCE=1 to delete them for good."
+            f"Stage {stage} holds {' and '.join(held)}. Add FORCE=1 to delete them permanently."
         )
     functions = configuration.policy_files
-    chalice_record.complete(project, stage, account, functions, tell)
+    chalice_record.complete(project, stage, account, functions, print_progress)
     if chalice_record.path_of(project, stage).exists():
-        chalice_command.run("delete", stage, project=project, environment=environment, tell=tell)
+        chalice_command.run(
+            "delete", stage, project=project, environment=environment, progress=print_progress
+        )
         chalice_record.path_of(project, stage).unlink(missing_ok=True)
-    Stacks(account.client("cloudformation"), stage, tell).destroy()
-    data.delete(account, stage, tell)
+    Stacks(account.client("cloudformation"), stage, print_progress).destroy()
+    data.delete(account, stage, print_progress)
     ssm = account.client("ssm")
     for name in tokens.names(ssm, stage):
         tokens.revoke(ssm, stage, name)
-        tell(f"token {name}: revoked")
+        print_progress(f"token {name}: revoked")
     for name in webhook_secrets.names(ssm, stage):
         webhook_secrets.retire(ssm, stage, name)
-        tell(f"webhook secret {name}: deleted")
+        print_progress(f"webhook secret {name}: deleted")
     policies.remove(project, functions)
     configuration.forget(settings_of(dict.fromkeys(output_names(), "")))
 
 
 def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Take a stage away.")
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(description="Destroy a stage.")
     parser.add_argument("--stage", required=True)
     arguments = parser.parse_args()
     force = os.environ.get("FORCE") == "1"

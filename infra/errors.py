@@ -1,5 +1,5 @@
-"""What can go wrong with a deploy, said so that a person knows what to do."""
+"""The error of the deployment scripts; its message is shown to the deployer as it is."""
 
 
 class DeployError(Exception):
-    """The stage could not be deployed or destroyed; the message says why and what to do."""
+    """A stage could not be deployed or destroyed; the message says why and what to do."""

@@ -1,7 +1,8 @@
-"""The functions' policies, written by hand in .chalice/policies, for one stage and account.
+"""Renders the functions' hand-written IAM policies for one stage and account.
 
-A policy there is what IAM takes, except for `${partition}`, `${region}`, `${account}` and
-`${stage}`. Chalice reads a policy as it is, so each is rendered before it deploys.
+The files in .chalice/policies are IAM policies with the placeholders `${partition}`, `${region}`,
+`${account}` and `${stage}`. Chalice does not substitute placeholders, so each policy is rendered
+before a deploy.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ from infra.account import Account
 
 
 def render(project: Path, stage: str, account: Account, policy_files: Mapping[str, str]) -> None:
-    """Write each function's policy to where Chalice looks for it; KeyError for a wrong name."""
+    """Render each function's policy to the path in `policy_files`, relative to .chalice.
+
+    Raises KeyError for an unknown placeholder.
+    """
     values = {
         "partition": account.partition,
         "region": account.region,
@@ -28,7 +32,7 @@ def render(project: Path, stage: str, account: Account, policy_files: Mapping[st
 
 
 def remove(project: Path, policy_files: Mapping[str, str]) -> None:
-    """Remove what `render` wrote."""
+    """Delete the policies that `render` wrote, and their folders once empty."""
     for file in policy_files.values():
         rendered = project / ".chalice" / file
         rendered.unlink(missing_ok=True)

@@ -1,11 +1,11 @@
-"""Gives the dead letters of a queue to it again, when what was wrong is mended.
+"""Moves the messages of a dead-letter queue back to their source queue, once the cause is fixed.
 
     make redrive STAGE=dev
     python -m infra.redrive --stage dev integration
 
-Each message is sent before it is deleted, so a stop in between repeats one and loses none; whatever
-was done already is not done twice. SQS's own StartMessageMoveTask does the same without this
-process, and is what to use for hundreds of thousands.
+Each message is sent before it is deleted, so an interruption can duplicate a message but never
+loses one; the handlers are idempotent. For hundreds of thousands of messages, use SQS's own
+StartMessageMoveTask, which needs no running process.
 """
 
 import argparse
@@ -19,16 +19,16 @@ QUEUES = ("intake", "recognition", "integration")
 
 
 def redrive(client: Any, stage: str, queue: str) -> int:
-    """Move every dead letter that is visible; how many there were."""
+    """Move every visible message of `queue`'s dead-letter queue to `queue`; return the count."""
     name = f"image-recognition-{stage}-{queue}"
     target = client.get_queue_url(QueueName=name)["QueueUrl"]
     source = client.get_queue_url(QueueName=f"{name}-dead-letters")["QueueUrl"]
     moved = 0
     while True:
-        answer = client.receive_message(
+        response = client.receive_message(
             QueueUrl=source, MaxNumberOfMessages=10, VisibilityTimeout=60, WaitTimeSeconds=1
         )
-        messages = answer.get("Messages", [])
+        messages = response.get("Messages", [])
         if not messages:
             return moved
         for message in messages:
@@ -38,8 +38,8 @@ def redrive(client: Any, stage: str, queue: str) -> int:
 
 
 def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Give dead letters to their queue again.")
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(description="Move dead letters back to their source queue.")
     parser.add_argument("--stage", required=True)
     parser.add_argument("queue", choices=QUEUES)
     arguments = parser.parse_args()
@@ -48,7 +48,7 @@ def main() -> int:
     except (BotoCoreError, ClientError) as error:
         print(f"Could not redrive: {error}", file=sys.stderr)
         return 1
-    print(f"{moved} messages are given to the {arguments.queue} queue again")
+    print(f"Moved {moved} messages back to the {arguments.queue} queue")
     return 0
 
 

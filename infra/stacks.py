@@ -1,4 +1,4 @@
-"""The three CloudFormation stacks of a stage, in the order in which they need each other."""
+"""The three CloudFormation stacks of a stage, in dependency order."""
 
 import contextlib
 import re
@@ -14,18 +14,19 @@ from infra.errors import DeployError
 
 FOLDER = Path(__file__).parent
 PARTS = ("api", "recognition", "integration")
-WAIT = {"Delay": 2, "MaxAttempts": 450}  # seconds and times: 15 minutes a stack
+WAIT = {"Delay": 2, "MaxAttempts": 450}  # every 2 seconds, 450 times: 15 minutes per stack
 
-# A stack that never came into being: CloudFormation lets it be deleted and nothing else. The
-# templates keep data only from the first successful creation on (RetainExceptOnCreate).
-_NEVER_MADE = {
+# Statuses from which a stack cannot be updated, only deleted and created again. The templates
+# retain data once a creation has succeeded (RetainExceptOnCreate).
+_NOT_UPDATABLE = {
     "CREATE_FAILED",
     "DELETE_FAILED",
     "REVIEW_IN_PROGRESS",
     "ROLLBACK_COMPLETE",
     "ROLLBACK_FAILED",
 }
-_UNDER_WAY = {
+# Statuses of a running operation, and the waiter for its end.
+_WAITERS = {
     "CREATE_IN_PROGRESS": "stack_create_complete",
     "DELETE_IN_PROGRESS": "stack_delete_complete",
     "ROLLBACK_IN_PROGRESS": "stack_rollback_complete",
@@ -39,7 +40,7 @@ Progress = Callable[[str], None]
 
 
 class StackError(DeployError):
-    """A stack could not be made; the message says what CloudFormation said."""
+    """A stack operation failed; the message has CloudFormation's reasons."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,22 @@ class Stacks:
 
     client: Any  # a boto3 CloudFormation client
     stage: str
-    tell: Progress
+    progress: Progress
 
     def deploy(self) -> dict[str, str]:
-        """Create or update all three, whatever was left of them; their outputs, by name."""
+        """Create or update all three, whatever their status, and return their outputs by name."""
         outputs: dict[str, str] = {}
         for part in PARTS:
             outputs |= self._deploy(part, outputs)
         return outputs
 
     def destroy(self) -> None:
-        """Delete all that exist, the last first; what holds data is not deleted with them."""
+        """Delete those that exist, in reverse order; resources that hold data are retained."""
         for part in reversed(PARTS):
             name = stack_name(self.stage, part)
-            if self._settled_status(name):
+            if self._stable_status(name):
                 self._delete(name)
-                self.tell(f"stack {name}: deleted")
+                self.progress(f"stack {name}: deleted")
 
     def _deploy(self, part: str, outputs: Mapping[str, str]) -> dict[str, str]:
         name = stack_name(self.stage, part)
@@ -81,22 +82,22 @@ class Stacks:
                 for key in sorted(declared & set(values))
             ],
         }
-        status = self._settled_status(name)
-        if status in _NEVER_MADE:
-            self.tell(f"stack {name}: {status}, left by a failure: deleted")
+        status = self._stable_status(name)
+        if status in _NOT_UPDATABLE:
+            self.progress(f"stack {name}: {status} cannot be updated: deleting the stack")
             self._delete(name)
             status = None
         if status == "UPDATE_ROLLBACK_FAILED":
-            self.tell(f"stack {name}: {status}: rolled back further")
+            self.progress(f"stack {name}: {status}: continuing the rollback")
             self.client.continue_update_rollback(StackName=name)
             self._wait("stack_rollback_complete", name)
-        done = self._update(request) if status else self._create(request)
-        self.tell(f"stack {name}: {done}")
+        outcome = self._update(request) if status else self._create(request)
+        self.progress(f"stack {name}: {outcome}")
         return dict(self._outputs(name))
 
     def _create(self, request: dict[str, Any]) -> str:
         created = self.client.create_stack(**request, OnFailure="DELETE")
-        # By its id, because a stack that was deleted after its failure is not found by its name.
+        # By id: a stack that failed and was deleted cannot be found by its name.
         self._wait("stack_create_complete", created["StackId"])
         return "created"
 
@@ -115,14 +116,14 @@ class Stacks:
         self.client.delete_stack(StackName=name)
         self._wait("stack_delete_complete", stack_id)
 
-    def _settled_status(self, name: str) -> str | None:
-        """The stack's status once nothing is under way any more; None where there is no stack."""
+    def _stable_status(self, name: str) -> str | None:
+        """The stack's status once no operation runs on it; None if there is no stack."""
         status = self._status(name)
-        if status in _UNDER_WAY:
-            self.tell(f"stack {name}: {status}, waiting for its end")
-            # However it ends, its status says how.
+        if status in _WAITERS:
+            self.progress(f"stack {name}: {status}, waiting for it to finish")
+            # The status read next says how the operation ended.
             with contextlib.suppress(WaiterError):
-                self.client.get_waiter(_UNDER_WAY[status]).wait(StackName=name, WaiterConfig=WAIT)
+                self.client.get_waiter(_WAITERS[status]).wait(StackName=name, WaiterConfig=WAIT)
             status = self._status(name)
         return status
 
@@ -155,7 +156,7 @@ class Stacks:
 
 
 def output_names() -> list[str]:
-    """The outputs of all three templates."""
+    """The names of the three templates' outputs."""
     texts = [(FOLDER / f"{part}.yaml").read_text() for part in PARTS]
     return [
         name
@@ -165,5 +166,5 @@ def output_names() -> list[str]:
 
 
 def stack_name(stage: str, part: str) -> str:
-    """The name of a stage's stack."""
+    """The name of a stage's stack for one of PARTS."""
     return f"{APP_NAME}-{stage}-{part}"

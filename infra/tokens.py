@@ -1,10 +1,10 @@
-"""Makes and revokes the tokens that callers of the API need.
+"""Creates, revokes and lists the bearer tokens of the API.
 
     python -m infra.tokens --stage dev create alice
     python -m infra.tokens --stage dev revoke alice
     python -m infra.tokens --stage dev list
 
-A token is shown once, when it is made. Only its hash is kept, in SSM Parameter Store.
+A token is shown once, when it is created. SSM Parameter Store keeps only its hash.
 """
 
 import argparse
@@ -22,19 +22,23 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class TokenError(Exception):
-    """The token could not be made or revoked; the message says why."""
+    """A token could not be created or revoked; the message says why."""
 
 
 def path_of(stage: str) -> str:
-    """Where a stage's tokens are kept."""
+    """The SSM parameter path of a stage's tokens."""
     return f"/image-recognition/{stage}/tokens"
 
 
 def create(client: Any, stage: str, name: str, *, replace: bool = False) -> str:
-    """Make a token and return it; raise TokenError where the name is bad or taken."""
+    """Create a token named `name` and return it.
+
+    `replace` revokes the token that has the name. Raises TokenError if the name is invalid, or
+    taken and not to be replaced.
+    """
     if not _NAME.fullmatch(name):
         raise TokenError(
-            f"{name!r} is no name for a token: use 1 to 64 letters, digits, dots, dashes and "
+            f"{name!r} is not a valid token name. Use 1 to 64 letters, digits, dots, hyphens and "
             "underscores."
         )
     token = f"ir_{secrets.token_urlsafe(32)}"
@@ -47,21 +51,23 @@ def create(client: Any, stage: str, name: str, *, replace: bool = False) -> str:
         )
     except client.exceptions.ParameterAlreadyExists as error:
         raise TokenError(
-            f"There is a token {name!r} already. Revoke it first, or choose another name."
+            f"A token named {name!r} already exists. Revoke it first, or choose another name."
         ) from error
     return token
 
 
 def revoke(client: Any, stage: str, name: str) -> None:
-    """Take a token back; raise TokenError where there is none of that name."""
+    """Revoke a token; raise TokenError if there is none with that name."""
     try:
         client.delete_parameter(Name=f"{path_of(stage)}/{name}")
     except client.exceptions.ParameterNotFound as error:
-        raise TokenError(f"There is no token {name!r} at stage {stage}.") from error
+        raise TokenError(
+            f"Stage {stage} has no token named {name!r}. List its tokens with `list`."
+        ) from error
 
 
 def names(client: Any, stage: str) -> list[str]:
-    """The names of a stage's tokens."""
+    """The names of a stage's tokens, sorted."""
     pages = client.get_paginator("get_parameters_by_path").paginate(Path=path_of(stage))
     return sorted(
         parameter["Name"].rpartition("/")[2] for page in pages for parameter in page["Parameters"]
@@ -69,25 +75,25 @@ def names(client: Any, stage: str) -> list[str]:
 
 
 def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Make and revoke tokens of the API.")
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(description="Create, revoke and list the tokens of the API.")
     parser.add_argument("--stage", required=True)
     parser.add_argument("action", choices=["create", "revoke", "list"])
     parser.add_argument("name", nargs="?")
     arguments = parser.parse_args()
     if arguments.action != "list" and not arguments.name:
-        parser.error(f"{arguments.action} needs a token's name")
+        parser.error(f"{arguments.action} needs the name of a token")
     try:
         client = boto3.client("ssm")
         match arguments.action:
             case "create":
                 token = create(client, arguments.stage, arguments.name)
-                print(f"{token}\n(shown this once, and kept nowhere)")
+                print(f"{token}\n(shown only this once; it is not stored)")
             case "revoke":
                 revoke(client, arguments.stage, arguments.name)
-                print(f"{arguments.name} is revoked; it works for 90 more seconds at most")
+                print(f"{arguments.name} is revoked; caches accept it for up to 90 more seconds")
             case "list":
-                print("\n".join(names(client, arguments.stage)) or "no tokens yet")
+                print("\n".join(names(client, arguments.stage)) or "no tokens")
     except (TokenError, BotoCoreError, ClientError) as error:
         print(f"Could not {arguments.action}: {error}", file=sys.stderr)
         return 1

@@ -1,11 +1,11 @@
-"""Makes and retires the secrets by which the third party knows that a result is ours.
+"""Creates, lists and retires the secrets that sign the results delivered to the third party.
 
-    python -m infra.webhook_secrets --stage dev create     adds one; deploying made the first
+    python -m infra.webhook_secrets --stage dev create     adds one; a deploy creates the first
     python -m infra.webhook_secrets --stage dev list
     python -m infra.webhook_secrets --stage dev retire NAME
 
-To change a secret for another: create; give the new one to the third party; retire the old one.
-Meanwhile every result is signed with both.
+To rotate a secret: create a new one, give it to the third party, then retire the old one. In the
+meantime every result is signed with both.
 """
 
 import argparse
@@ -18,25 +18,26 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
-MOST_SECRETS = 2
+SECRET_BYTES = 32  # Standard Webhooks requires 24 to 64
+MAX_SECRETS = 2
 
 
 class WebhookSecretError(Exception):
-    """The secret could not be made or retired; the message says why."""
+    """A secret could not be created or retired; the message says why."""
 
 
 def path_of(stage: str) -> str:
-    """Where a stage's secrets are kept; the same as in infra/integration.yaml."""
+    """The SSM parameter path of a stage's secrets; must match infra/integration.yaml."""
     return f"/image-recognition/{stage}/webhook-secrets"
 
 
 def create(client: Any, stage: str) -> str:
-    """Make one more secret and return it; raise WebhookSecretError where there are two."""
+    """Create another secret and return it; raise WebhookSecretError if there are MAX_SECRETS."""
     known = names(client, stage)
-    if len(known) >= MOST_SECRETS:
+    if len(known) >= MAX_SECRETS:
         raise WebhookSecretError(
-            f"There are {len(known)} secrets already: {', '.join(known)}. Retire one first."
+            f"There are already {len(known)} secrets, the maximum: {', '.join(known)}. "
+            "Retire one first."
         )
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     client.put_parameter(
@@ -48,22 +49,24 @@ def create(client: Any, stage: str) -> str:
 
 
 def first(client: Any, stage: str) -> str:
-    """The oldest secret; it is made where there is none."""
+    """The oldest secret, which is created if there is none."""
     found = _read(client, stage)
     return found[min(found)] if found else create(client, stage)
 
 
 def names(client: Any, stage: str) -> list[str]:
-    """The names of a stage's secrets, the oldest first: a name is when the secret was made."""
+    """The names of a stage's secrets, oldest first: a name is the secret's creation time."""
     return sorted(_read(client, stage))
 
 
 def retire(client: Any, stage: str, name: str) -> None:
-    """Sign with a secret no longer; raise WebhookSecretError where there is none of that name."""
+    """Stop signing with a secret; raise WebhookSecretError if there is none with that name."""
     try:
         client.delete_parameter(Name=f"{path_of(stage)}/{name}")
     except client.exceptions.ParameterNotFound as error:
-        raise WebhookSecretError(f"There is no secret {name!r} at stage {stage}.") from error
+        raise WebhookSecretError(
+            f"Stage {stage} has no secret named {name!r}. List its secrets with `list`."
+        ) from error
 
 
 def _read(client: Any, stage: str) -> dict[str, str]:
@@ -78,14 +81,14 @@ def _read(client: Any, stage: str) -> dict[str, str]:
 
 
 def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Make and retire secrets of the webhook.")
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(description="Create, list and retire the webhook secrets.")
     parser.add_argument("--stage", required=True)
     parser.add_argument("action", choices=["create", "list", "retire"])
     parser.add_argument("name", nargs="?")
     arguments = parser.parse_args()
     if arguments.action == "retire" and not arguments.name:
-        parser.error("retire needs a secret's name")
+        parser.error("retire needs the name of a secret")
     try:
         client = boto3.client("ssm")
         match arguments.action:
@@ -96,7 +99,7 @@ def main() -> int:
                     print(f"{name}  {secret}")
             case "retire":
                 retire(client, arguments.stage, arguments.name)
-                print(f"{arguments.name} is retired; it signs for 30 more seconds at most")
+                print(f"{arguments.name} is retired; caches sign with it for up to 30 more seconds")
     except (WebhookSecretError, BotoCoreError, ClientError) as error:
         print(f"Could not {arguments.action}: {error}", file=sys.stderr)
         return 1

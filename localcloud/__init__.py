@@ -1,1 +1,1 @@
-"""Everything that stands in for AWS on one machine; nothing here is ever shipped."""
+"""The local stage: emulated AWS and a local Rekognition on one machine; never deployed."""

@@ -1,7 +1,8 @@
-"""`make run` and `make demo`: start the local stage, show a photograph's way, serve.
+"""`make run` and `make demo`: start the local stage, recognize a photograph, serve.
 
-python -m localcloud           serve until Ctrl-C
-python -m localcloud --demo    stop after the photograph; exit status 0 if it went well
+python -m localcloud                 serve until Ctrl-C
+python -m localcloud --demo          stop after the photograph; exit status 0 on success
+python -m localcloud --serve-only    serve without posting a photograph
 """
 
 import argparse
@@ -15,9 +16,9 @@ from infra.errors import DeployError
 from localcloud.configuration import Configuration
 from localcloud.demonstration import DemonstrationError, demonstrate
 from localcloud.servers import ServerError
-from localcloud.stage import LocalStage, tell
+from localcloud.stage import LocalStage, print_progress
 
-_PROBLEMS = (
+_EXPECTED_ERRORS = (
     ServerError,
     DeployError,
     DemonstrationError,
@@ -27,11 +28,11 @@ _PROBLEMS = (
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m localcloud")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--demo", action="store_true", help="stop after the photograph")
-    what.add_argument("--serve-only", action="store_true", help="post no photograph")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--demo", action="store_true", help="stop after the photograph")
+    mode.add_argument("--serve-only", action="store_true", help="do not post a photograph")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     stage = None
@@ -39,19 +40,19 @@ def main() -> int:
         stage = LocalStage(Configuration.from_environment())
         started = time.monotonic()
         stage.start()
-        tell(f"ready after {time.monotonic() - started:.0f} s")
+        print_progress(f"ready after {time.monotonic() - started:.0f} s")
         if not arguments.serve_only:
             demonstrate(stage)
         if not arguments.demo:
             _serve(stage)
-    except _PROBLEMS as problem:
-        print(f"\n{problem}", file=sys.stderr)
+    except _EXPECTED_ERRORS as error:
+        print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        tell("stopping")
+        print_progress("stopping")
         return 1 if arguments.demo else 0
     finally:
-        # A second Ctrl-C must not leave servers behind.
+        # A second Ctrl-C must not interrupt the shutdown and leave servers running.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if stage:
@@ -60,13 +61,13 @@ def main() -> int:
 
 
 def _serve(stage: LocalStage) -> None:
-    tell("serving; Ctrl-C stops everything")
+    print_progress("serving; press Ctrl-C to stop")
     while True:
         time.sleep(1)
         for server in stage.servers:
             if not server.is_running():
                 raise ServerError(
-                    f"The {server.name} stopped by itself. Its last words:\n{server.last_words()}"
+                    f"The {server.name} exited unexpectedly. Last log lines:\n{server.log_tail()}"
                 )
 
 

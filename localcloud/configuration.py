@@ -1,4 +1,4 @@
-"""Where the local stage keeps its things, and on which ports its servers listen."""
+"""The local stage's settings: its ports, addresses and folders."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from localcloud.servers import HOST, ServerError
 REGION = "us-east-1"
 PROJECT = Path(__file__).parent.parent
 
-# Settings of the app that may be given to `make run`; what is empty is the app's own default.
+# App settings that `make run` takes from the environment; an empty one means the app's default.
 SETTINGS = {
     "DEFAULT_FEATURES": "",
     "DELIVERY_DEADLINE_SECONDS": "",
@@ -21,14 +21,14 @@ SETTINGS = {
     "MIN_CONFIDENCE": "",
     "RECONCILIATION_AGE_SECONDS": "",
     "REKOGNITION_PRICES": "",
-    # As Amazon Rekognition grants it in its largest regions.
+    # Amazon Rekognition's default quota in its largest Regions.
     "REKOGNITION_TRANSACTIONS_PER_SECOND": "50",
 }
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One local stage. Everything it writes is below `folder`."""
+    """The settings of one local stage, which writes only below `folder`."""
 
     project: Path
     emulator_port: int
@@ -36,14 +36,14 @@ class Configuration:
     photographs_port: int
     third_party_port: int
     extra_allowed_origins: str
-    foreign_third_party_url: str
+    external_third_party_url: str
     settings: Mapping[str, str]
 
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] = os.environ, project: Path = PROJECT
     ) -> "Configuration":
-        """Read the ports and addresses that can be chosen; raise ServerError for a bad port."""
+        """Read the settings from environment variables; raise ServerError for an invalid port."""
         return cls(
             project=project,
             emulator_port=_port(environment, "EMULATOR_PORT", 4566),
@@ -51,48 +51,48 @@ class Configuration:
             photographs_port=_port(environment, "PHOTOGRAPHS_PORT", 4568),
             third_party_port=_port(environment, "THIRD_PARTY_PORT", 4569),
             extra_allowed_origins=environment.get("FETCH_ALLOWED_ORIGINS", ""),
-            foreign_third_party_url=environment.get("THIRD_PARTY_URL", ""),
+            external_third_party_url=environment.get("THIRD_PARTY_URL", ""),
             settings={name: environment.get(name, value) for name, value in SETTINGS.items()},
         )
 
     @property
     def folder(self) -> Path:
-        """Everything that the local stage writes, outside of git."""
+        """The folder for everything the local stage writes; git ignores it."""
         return self.project / ".localcloud"
 
     @property
     def emulator_url(self) -> str:
-        """The AWS of the local stage."""
+        """The AWS emulator's endpoint."""
         return f"http://{HOST}:{self.emulator_port}"
 
     @property
     def rekognition_url(self) -> str:
-        """The Rekognition of the local stage."""
+        """The local Rekognition's endpoint."""
         return f"http://{HOST}:{self.rekognition_port}"
 
     @property
     def photographs_url(self) -> str:
-        """The server of the bundled photographs."""
+        """The base URL of the bundled photographs."""
         return f"http://{HOST}:{self.photographs_port}"
 
     @property
     def third_party_url(self) -> str:
-        """Where results are delivered."""
-        return self.foreign_third_party_url or f"{self.sample_third_party_url}/results"
+        """The URL results are delivered to."""
+        return self.external_third_party_url or f"{self.sample_third_party_url}/results"
 
     @property
     def sample_third_party_url(self) -> str:
-        """The bundled third party."""
+        """The base URL of the bundled sample third party."""
         return f"http://{HOST}:{self.third_party_port}"
 
     @property
     def allowed_origins(self) -> str:
-        """What the app may fetch although it is not public."""
+        """Non-public origins the app may fetch from, separated by commas."""
         return ",".join(filter(None, (self.photographs_url, self.extra_allowed_origins)))
 
     @property
     def aws_environment(self) -> dict[str, str]:
-        """How any AWS client reaches the emulator. Its credentials are no secret."""
+        """AWS environment variables for clients of the emulator; its credentials are not secret."""
         return {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -104,5 +104,5 @@ class Configuration:
 def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
     text = environment.get(variable) or str(default)
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ServerError(f"{variable} is {text!r}, but must be a port from 1 to 65535.")
+        raise ServerError(f"{variable} is {text!r}, but must be a port number from 1 to 65535.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Shows one photograph's way from its URL to labels and to the third party's XML."""
+"""Follows one photograph from its URL to its labels and the XML that the third party receives."""
 
 import time
 from collections.abc import Callable
@@ -14,17 +14,20 @@ DEADLINE_SECONDS = 60
 
 
 class DemonstrationError(Exception):
-    """The photograph did not come through; the message says how far it came."""
+    """The photograph was not recognized or delivered; the message says at which step it failed."""
 
 
 def demonstrate(stage: LocalStage) -> None:
-    """Post a bundled photograph and print what becomes of it, and how to go on."""
+    """Post a bundled photograph; print its labels, the delivered XML and commands to try next.
+
+    Raises DemonstrationError if a step fails or takes longer than DEADLINE_SECONDS.
+    """
     photograph_url = f"{stage.configuration.photographs_url}/{PHOTOGRAPH}"
     _show(f"\nPOST /images  {photograph_url}")
     api = _api(stage.token)
     body = {"url": photograph_url}
-    answer = _json(api.post(f"{stage.url}/images", json=body, timeout=30))
-    image_url = f"{stage.url}/images/{answer['id']}"
+    posted = _json(api.post(f"{stage.url}/images", json=body, timeout=30))
+    image_url = f"{stage.url}/images/{posted['id']}"
     image = _wait_for(
         "its labels",
         lambda: _json(api.get(image_url, timeout=10)),
@@ -32,19 +35,19 @@ def demonstrate(stage: LocalStage) -> None:
     )
     if image["status"] == "FAILED":
         raise DemonstrationError(f"The photograph was not recognized: {image['failure']}")
-    _show(f"GET /images/{answer['id']}")
+    _show(f"GET /images/{posted['id']}")
     for label in image["labels"]:
         parents = f"  ({', '.join(label['parents'])})" if label["parents"] else ""
         _show(f"  {label['confidence']:6.2f}  {label['name']}{parents}")
-    document = _delivered_document(stage, api, image_url, answer["id"])
-    _show("\nWhat the third party got:")
+    document = _delivered_document(stage, api, image_url, posted["id"])
+    _show("\nThe third party received:")
     _show(minidom.parseString(document).toprettyxml(indent="  "))  # noqa: S318 - our own document
-    _show(_how_to_go_on(stage, photograph_url, answer["id"]))
+    _show(_next_commands(stage, photograph_url, posted["id"]))
 
 
 def _api(token: str) -> requests.Session:
     session = requests.Session()
-    session.trust_env = False  # the stage is on this machine: no proxy
+    session.trust_env = False  # the stage is on loopback: bypass any proxy
     session.headers["Authorization"] = f"Bearer {token}"
     return session
 
@@ -57,7 +60,7 @@ def _delivered_document(
         lambda: _json(api.get(image_url, timeout=10))["delivery"] or {},
         lambda delivery: delivery.get("status") == "DELIVERED",
     )
-    if stage.configuration.foreign_third_party_url:
+    if stage.configuration.external_third_party_url:
         headers = {"Accept": "application/xml"}
         return api.get(image_url, headers=headers, timeout=10).text
     received_url = f"{stage.configuration.sample_third_party_url}/received"
@@ -66,13 +69,13 @@ def _delivered_document(
     return next(document for document in documents if f"<Id>{image_id}</Id>" in document)
 
 
-def _wait_for(what: str, look: Callable[[], Any], is_there: Callable[[Any], bool]) -> Any:
+def _wait_for(what: str, read: Callable[[], Any], is_done: Callable[[Any], bool]) -> Any:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not is_there(seen := look()):
+    while not is_done(seen := read()):
         if time.monotonic() > deadline:
             raise DemonstrationError(
-                f"Waited {DEADLINE_SECONDS} s for {what}; last seen: {seen}. "
-                "The logs are in .localcloud/logs/."
+                f"Gave up after waiting {DEADLINE_SECONDS} s for {what}; last response: {seen}. "
+                "See the logs in .localcloud/logs/."
             )
         time.sleep(0.1)
     return seen
@@ -81,13 +84,13 @@ def _wait_for(what: str, look: Callable[[], Any], is_there: Callable[[Any], bool
 def _json(response: requests.Response) -> Any:
     if not response.ok:
         raise DemonstrationError(
-            f"{response.request.method} {response.url} answered {response.status_code}: "
+            f"{response.request.method} {response.url} returned {response.status_code}: "
             f"{response.text[:500]}"
         )
     return response.json()
 
 
-def _how_to_go_on(stage: LocalStage, photograph_url: str, image_id: str) -> str:
+def _next_commands(stage: LocalStage, photograph_url: str, image_id: str) -> str:
     return f"""Try it yourself:
   URL={stage.url}
   TOKEN={stage.token}

@@ -1,15 +1,18 @@
-"""Starts ministack 1.5.33 with the parts of API Gateway that `chalice deploy` needs and it lacks.
+"""Starts ministack 1.5.33 with patches for the AWS behavior that it lacks and the app needs.
 
-Runs in the emulator's own virtual environment. These are ministack's internals, so the version is
-pinned; tests/localcloud/test_emulator_gaps.py says when upstream needs a fill no longer.
+Runs in the emulator's own virtual environment. The patches replace ministack internals, so the
+version is pinned; tests/localcloud/test_emulator_gaps.py fails when upstream no longer needs one.
 
-- ImportRestApi (`POST /restapis?mode=import`) is taken for CreateRestApi: only `/` would exist.
-- PutRestApi (`PUT /restapis/{id}`) is missing: a second deploy would fail.
-- The patch of `minimumCompressionSize` to nothing, which Chalice always sends, breaks the API.
-- Policies that ask for TLS would refuse everything: the emulator speaks plain HTTP, and on loopback
-  nobody can listen. So every request counts as secure.
-- GetParametersByPath is checked against the resource `*`, not against the path, and SQS's
-  batches against actions that AWS does not have (it takes DeleteMessageBatch for DeleteMessage).
+- ImportRestApi (`POST /restapis?mode=import`), which `chalice deploy` uses, is handled as
+  CreateRestApi, so only `/` would exist.
+- PutRestApi (`PUT /restapis/{id}`) is missing, so a second deploy would fail.
+- The patch of `minimumCompressionSize` to an empty value, which Chalice always sends, breaks the
+  API.
+- Policies that require TLS would deny every request, because the emulator serves plain HTTP. On
+  loopback nobody can eavesdrop, so every request counts as secure.
+- IAM checks GetParametersByPath against the resource `*` instead of the path, and SQS batch
+  requests against actions that AWS does not have (on AWS, DeleteMessage permits
+  DeleteMessageBatch).
 """
 
 import json
@@ -32,7 +35,7 @@ _resource_arn_upstream = iam_actions.extract_resource_arn
 async def handle_request(
     method: str, path: str, headers: Any, body: bytes, query_params: Document
 ) -> Any:
-    """Answer what is missing upstream, pass everything else on."""
+    """Handle the API Gateway requests that ministack lacks or gets wrong; pass on the others."""
     match = _REST_API_PATH.fullmatch(path)
     api_id = match["id"] if match else None
     if match and not api_id and method == "POST" and _mode(query_params) == "import":
@@ -70,7 +73,7 @@ def _put_rest_api(api_id: str, definition: Document) -> Any:
 
 
 def _define(api_id: str, definition: Document) -> None:
-    """Make the resources and methods of an OpenAPI definition, as API Gateway does on import."""
+    """Create the resources and methods of an OpenAPI definition, as API Gateway does on import."""
     schemes = api_gateway._import_security_schemes(api_id, definition)
     for path, operations in definition.get("paths", {}).items():
         api_gateway._import_path_item(api_id, path, operations, schemes, definition.get("security"))
@@ -128,12 +131,12 @@ def _without_empty_compression_size(body: bytes) -> bytes:
 
 
 def pin_secure_request_origin(source_ip: str, _secure_transport: bool) -> None:
-    """Let `aws:SecureTransport` be true."""
+    """Record the request's source with `aws:SecureTransport` true."""
     iam_evaluator._request_origin.set((source_ip, True))
 
 
 def action(service: str, *request: Any) -> str | None:
-    """The action that a request is checked for."""
+    """The IAM action a request is checked for: that of a single message for an SQS batch."""
     name: str | None = _action_upstream(service, *request)
     return name.removesuffix("Batch") if name and service == "sqs" else name
 
@@ -148,7 +151,7 @@ def resource_arn(
     region: str,
     account_id: str,
 ) -> str:
-    """The resource that a request is checked against."""
+    """The ARN a request is checked against: the parameter path for GetParametersByPath."""
     if service == "ssm" and (parameters_path := json.loads(body or b"{}").get("Path")):
         return f"arn:aws:ssm:{region}:{account_id}:parameter{parameters_path.rstrip('/')}"
     return str(

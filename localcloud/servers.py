@@ -1,4 +1,4 @@
-"""Server processes of the local stage: started, waited for, stopped by their own process id."""
+"""Server processes of the local stage: start, wait until ready, stop by process id."""
 
 import contextlib
 import os
@@ -16,11 +16,15 @@ STOP_SECONDS = 15
 
 
 class ServerError(Exception):
-    """A server could not be started; the message says why and what to do."""
+    """A server could not be started or kept running; the message says why and what to do."""
 
 
 class Server:
-    """One server process, in a process group of its own."""
+    """One server process, in its own process group.
+
+    It is ready once `ready_url` responds, which may take `ready_seconds`. Its stdout and stderr go
+    to the file `log`.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,10 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it answers at its ready URL."""
+        """Start the process and wait until its ready URL responds.
+
+        Raises ServerError if the process exits, or is not ready in time.
+        """
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -52,30 +59,33 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 env=self._environment,
                 cwd=self._folder,
-                # Ctrl-C must reach only the runner, which stops the servers in order.
+                # Ctrl-C must reach only the parent process, which stops the servers in order.
                 start_new_session=True,
             )
         deadline = time.monotonic() + self._ready_seconds
-        while not _answers(self._ready_url):
+        while not _responds(self._ready_url):
             if self._process.poll() is not None:
                 raise ServerError(
-                    f"The {self.name} stopped at its start (exit status "
-                    f"{self._process.returncode}). Its last words, from {self._log}:\n"
-                    f"{self.last_words()}"
+                    f"The {self.name} exited during startup with status "
+                    f"{self._process.returncode}. Last lines of {self._log}:\n"
+                    f"{self.log_tail()}"
                 )
             if time.monotonic() > deadline:
                 raise ServerError(
-                    f"The {self.name} did not answer at {self._ready_url} within "
+                    f"The {self.name} did not respond at {self._ready_url} within "
                     f"{self._ready_seconds:.0f} s. See {self._log}."
                 )
             time.sleep(0.05)
 
     def is_running(self) -> bool:
-        """Whether the process was started and has not ended."""
+        """Whether the process was started and has not exited."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask the process to stop, wait, and end what is left of its group."""
+        """Terminate the process, then kill what is left of its process group.
+
+        Kills the process too if it does not exit within STOP_SECONDS.
+        """
         if self._process is None:
             return
         if self._process.poll() is None:
@@ -85,31 +95,34 @@ class Server:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        with contextlib.suppress(ProcessLookupError):  # workers that it did not take along
+        with contextlib.suppress(ProcessLookupError):  # workers it left behind
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
 
-    def last_words(self) -> str:
-        """The last lines of the log."""
+    def log_tail(self) -> str:
+        """The last 15 lines of the log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
 
 
 def require_free_port(port: int, *, purpose: str, variable: str) -> None:
-    """Raise ServerError if something listens on the port already."""
+    """Raise ServerError if the port is in use; `variable` is what sets the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise ServerError(
-                f"Port {port}, for the {purpose}, is in use. Stop what listens there, or choose "
-                f"another port with {variable}=… make run."
+                f"Port {port}, for the {purpose}, is in use. Stop the process that uses it, or "
+                f"choose another port: {variable}=… make run"
             ) from error
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback URL
             return True
-    except (urllib.error.URLError, OSError):  # an error status too: then it is another server
+    except (
+        urllib.error.URLError,
+        OSError,
+    ):  # an error status means that another server listens there
         return False

@@ -1,4 +1,4 @@
-"""The local stage: its servers, its deployed app, started and stopped as one."""
+"""The local stage: starts its servers, deploys the app, and stops everything together."""
 
 import json
 import os
@@ -19,13 +19,17 @@ from localcloud.servers import HOST, Server, ServerError, require_free_port
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
 
-# What a server is given of the caller's environment. The rest stays out: the emulator hands its
-# own environment on to every Lambda function, where AWS would not have it.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
+# The caller's environment variables that servers inherit. The emulator passes its environment to
+# every Lambda function, so any other variable would be visible there as it never is on AWS.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class LocalStage:
-    """Everything that runs between `make run` and Ctrl-C."""
+    """The servers and the deployed app of one local stage.
+
+    After `start`, `url` is the API's base URL, `token` a bearer token for it, and `webhook_secret`
+    the secret that signs results.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -41,9 +45,9 @@ class LocalStage:
         self._state = folder / "state"
 
     def start(self) -> None:
-        """Start every server, deploy, and tell the world in .localcloud/ready.json.
+        """Start every server, deploy the app, and write the addresses to .localcloud/ready.json.
 
-        Raises ServerError, and infra's errors; `stop` is to be called all the same.
+        Raises ServerError, and infra's errors. Call `stop` even then.
         """
         self._require_free_ports()
         self._prepare_folders()
@@ -56,16 +60,16 @@ class LocalStage:
         self.webhook_secret = webhook_secrets.first(self._client("ssm"), "local")
         self._start(self._third_party())
         self.url = self._deploy()
-        self.token = self._make_token()
+        self.token = self._create_token()
         self._write_ready_file()
 
     def _start(self, server: Server) -> None:
-        tell(f"start the {server.name}")
+        print_progress(f"starting the {server.name}")
         self.servers.append(server)
         server.start()
 
     def stop(self) -> None:
-        """Stop what was started, the last first, so that the emulator saves its state last."""
+        """Stop the servers in reverse order, so that the emulator saves its state last."""
         self._ready_file.unlink(missing_ok=True)
         while self.servers:
             self.servers.pop().stop()
@@ -74,14 +78,14 @@ class LocalStage:
     def _require_free_ports(self) -> None:
         chosen = self.configuration
         ports = {
-            "EMULATOR_PORT": (chosen.emulator_port, "emulator of AWS"),
+            "EMULATOR_PORT": (chosen.emulator_port, "AWS emulator"),
             "REKOGNITION_PORT": (chosen.rekognition_port, "local Rekognition"),
             "PHOTOGRAPHS_PORT": (chosen.photographs_port, "bundled photographs"),
             "THIRD_PARTY_PORT": (chosen.third_party_port, "sample third party"),
         }
         if len({port for port, _ in ports.values()}) < len(ports):
             listed = ", ".join(f"{variable}={port}" for variable, (port, _) in ports.items())
-            raise ServerError(f"Each server needs a port of its own, but they are {listed}.")
+            raise ServerError(f"Each server needs its own port, but some are the same: {listed}.")
         for variable, (port, purpose) in ports.items():
             require_free_port(port, purpose=purpose, variable=variable)
 
@@ -97,7 +101,7 @@ class LocalStage:
             "MINISTACK_HOST": HOST,
             "GATEWAY_PORT": str(self.configuration.emulator_port),
             "MINISTACK_REGION": REGION,
-            "AUTH": "true",  # a function may do what its policy allows, as on AWS
+            "AUTH": "true",  # enforce IAM policies, as AWS does
             "PERSIST_STATE": "1",
             "S3_PERSIST": "1",
             "STATE_DIR": str(self._state),
@@ -105,7 +109,7 @@ class LocalStage:
             "TMPDIR": str(self._temporary),
         }
         return Server(
-            "emulator of AWS",
+            "AWS emulator",
             [
                 folder / "emulator" / "bin" / "python",
                 Path(__file__).parent / "ministack_with_gaps_filled.py",
@@ -175,12 +179,12 @@ class LocalStage:
             **configuration.settings,
         }
         url = deploy("local", variables, project=configuration.project, environment=environment)
-        # Chalice tells the address that the API would have on AWS; the emulator serves it by path.
+        # Chalice prints the URL the API would have on AWS; the emulator serves it under a path.
         api_id = re.findall(r"https://([^.]+)\.execute-api\.", url)[0]
         return f"{configuration.emulator_url}/_aws/execute-api/{api_id}/api"
 
-    def _make_token(self) -> str:
-        """A new token at each start; the one of the last start ends to work."""
+    def _create_token(self) -> str:
+        """Create a token, which replaces that of the previous start."""
         return tokens.create(self._client("ssm"), "local", "local", replace=True)
 
     def _client(self, service: str) -> Any:
@@ -205,8 +209,8 @@ class LocalStage:
         unfinished.replace(self._ready_file)
 
 
-def tell(line: str) -> None:
-    """Show progress."""
+def print_progress(line: str) -> None:
+    """Print a line of progress, indented."""
     print(f"  {line}", flush=True)
 
 
@@ -220,7 +224,7 @@ def _client_arguments(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _inherited_environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def _chalice() -> Path:
@@ -228,9 +232,9 @@ def _chalice() -> Path:
 
 
 def _quick_waiters(folder: Path) -> Path:
-    """A botocore data folder in which waiting for a Lambda function polls each second.
+    """Write a botocore data folder whose Lambda waiters poll every second, and return its path.
 
-    botocore polls each five seconds, which is most of the time that a local deploy would take.
+    By default botocore polls every five seconds, which would be most of a local deploy's duration.
     """
     service = Path("lambda", "2015-03-31", "waiters-2.json")
     waiters = json.loads(Path(botocore.__file__).with_name("data").joinpath(service).read_text())

@@ -1,7 +1,7 @@
-"""A third party: what it receives from the image recognition app it checks, keeps and shows.
+"""A sample third party: verifies, stores and lists the results it receives.
 
-Start from here to write your own receiver. It believes nothing that is not signed, refuses what is
-not valid, and takes a result that comes twice for what it is: one result.
+Use it as a starting point for your own receiver. It rejects requests that are not signed and
+documents that are not valid, and stores a result that is delivered twice only once.
 """
 
 import os
@@ -24,8 +24,8 @@ SCHEMA = XMLSchema(Path(__file__).parent / "chalicelib" / "image-recognition.xsd
 MAX_BYTES = 4 * 1024 * 1024
 
 
-class Refused(Exception):
-    """A request is not taken; the status says whose fault it is, the text why."""
+class Rejected(Exception):
+    """A request is rejected: `status_code` is the response's status, the message its reason."""
 
     def __init__(self, status_code: int, reason: str) -> None:
         super().__init__(reason)
@@ -34,23 +34,24 @@ class Refused(Exception):
 
 @app.route("/results", methods=["POST"], content_types=["application/xml"])
 def receive_result() -> Response:
-    """Keep a result: 204 also where it is known, 401 if it is not theirs, 422 if it is not valid.
+    """Store a result. Responds 204, even to a repeated delivery.
 
-    Any other 4xx too would tell the sender to give up at once; 429 and 5xx, to come again later.
+    Responds 401 for an invalid signature, 413 for a body above MAX_BYTES, and 422 for an invalid
+    document. The sender retries after 408, 409, 425, 429 and 5xx; after any other 4xx it gives up.
     """
     request = app.current_request
     try:
         webhook_id = verified(request.raw_body, request.headers)
         document = checked(request.raw_body)
-    except Refused as refusal:
-        return Response({"Message": str(refusal)}, status_code=refusal.status_code)
+    except Rejected as error:
+        return Response({"Message": str(error)}, status_code=error.status_code)
     keep(webhook_id, document)
     return Response("", status_code=204)
 
 
 @app.route("/received", methods=["GET"])
 def list_received() -> dict[str, object]:
-    """What was received, the newest first."""
+    """List the received results, newest first."""
     with database() as connection:
         rows = connection.execute("SELECT * FROM received ORDER BY received_at DESC").fetchall()
     return {
@@ -62,36 +63,39 @@ def list_received() -> dict[str, object]:
 
 
 def verified(body: bytes, headers: object) -> str:
-    """The webhook-id of a request that is signed with our secret, not longer than 5 minutes ago.
+    """The webhook-id of a request with a valid signature, made within the last 5 minutes.
 
-    This comes first: until it is done, the body is a stranger's.
+    Verify before anything else: an unverified body is untrusted. Raises Rejected: 413 for a body
+    above MAX_BYTES, 401 for an invalid signature.
     """
     if len(body) > MAX_BYTES:
-        raise Refused(413, f"The body has more than {MAX_BYTES} bytes.")
+        raise Rejected(413, f"The body has {len(body)} bytes; the limit is {MAX_BYTES}.")
     webhook = Webhook(os.environ["WEBHOOK_SECRET"])
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     signed = {name: headers[name] for name in names if name in headers}
     try:
         webhook.verify(body, signed, json_parse=False)
-    # ValueError: what the package makes of headers and bodies that are no text or no base64.
+    # The package raises ValueError for headers or bodies that are not text or not base64.
     except (WebhookVerificationError, ValueError) as error:
-        raise Refused(401, f"The signature is not good: {error}.") from error
+        raise Rejected(401, f"The signature is not valid: {error}.") from error
     return signed["webhook-id"]
 
 
 def checked(body: bytes) -> str:
-    """The document in a body, as text, if it is valid against the published schema."""
+    """The XML document in a body, as text; raises Rejected (422) if it is not valid."""
     try:
         SCHEMA.validate(ElementTree.fromstring(body))
     except (ElementTree.ParseError, DefusedXmlException) as error:
-        raise Refused(422, f"The body is not XML that can be taken: {error!r}.") from error
+        raise Rejected(422, f"The body is not acceptable XML: {error!r}.") from error
     except XMLSchemaValidationError as error:
-        raise Refused(422, f"The document is not valid: {error.reason}.") from error
+        raise Rejected(
+            422, f"The document is not valid against the schema: {error.reason}."
+        ) from error
     return body.decode()
 
 
 def keep(webhook_id: str, document: str) -> None:
-    """Keep a document, once: what comes again under the same id is a repetition."""
+    """Store a document once: another delivery with the same webhook-id changes nothing."""
     with database() as connection:
         connection.execute(
             "INSERT OR IGNORE INTO received VALUES (?, ?, ?)",
@@ -100,7 +104,7 @@ def keep(webhook_id: str, document: str) -> None:
 
 
 def database() -> sqlite3.Connection:
-    """Where results are kept; on AWS, take a DynamoDB table with webhook_id as its key."""
+    """Connect to the SQLite database; on AWS use a DynamoDB table with the key webhook_id."""
     connection = sqlite3.connect(DATABASE, timeout=10)
     connection.execute(
         "CREATE TABLE IF NOT EXISTS received "

@@ -1,1 +1,1 @@
-"""A local server with Amazon Rekognition's protocol and real, if smaller, models behind it."""
+"""A local server that speaks Amazon Rekognition's protocol and answers from small, real models."""

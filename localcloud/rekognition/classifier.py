@@ -1,4 +1,4 @@
-"""What a picture or a part of it shows: EfficientNet-Lite2, trained on ImageNet's 1000 classes."""
+"""Classifies an image or a part of it: EfficientNet-Lite2, trained on ImageNet's 1000 classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +12,23 @@ from localcloud.rekognition.onnx_session import open_session
 
 CLASS_COUNT = 1000
 _INPUT_SIDE = 260
-# The author's evaluation crops the center and keeps 32 pixels of margin at the input's scale.
+# The author evaluates on a center crop that leaves a margin of 32 pixels at the input's scale.
 _CENTER_RATIO = _INPUT_SIDE / (_INPUT_SIDE + 32)
 
 Probabilities = NDArray[np.float32]
 
 
 class Classifier:
-    """The network; safe to use from many threads."""
+    """The classification network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
     def classify(self, views: Sequence[Pixels]) -> Probabilities:
-        """The probabilities of the classes, [views, 1000]; each view is squashed to a square."""
+        """The class probabilities of each view: shape [views, 1000], each row summing to 1.
+
+        Each view (RGB, [height, width, 3]) is resized to a square without keeping its aspect ratio.
+        """
         if not views:
             return np.zeros((0, CLASS_COUNT), np.float32)
         batch = np.stack([_as_input(view) for view in views])
@@ -34,7 +37,7 @@ class Classifier:
 
 
 def center_view(pixels: Pixels) -> Pixels:
-    """The square in the middle, with the margin that the network was evaluated with."""
+    """The center square of `pixels`, cropped as for the network's published evaluation."""
     height, width = pixels.shape[:2]
     side = round(min(height, width) * _CENTER_RATIO)
     top, left = (height - side) // 2, (width - side) // 2

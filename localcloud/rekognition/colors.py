@@ -1,4 +1,4 @@
-"""Dominant colors, with the names that Rekognition gives them."""
+"""Dominant colors of pixels, in the form of Rekognition's DominantColor."""
 
 import colorsys
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from localcloud.rekognition.images import Pixels
 _SAMPLE_COUNT = 20_000
 _CLUSTERING_ROUNDS = 4
 
-# The names of CSS Color Module Level 4, without the second spellings of gray.
+# The named colors of CSS Color Module Level 4, without the "grey" duplicates.
 _CSS_COLORS = {
     name: ImageColor.getrgb(name) for name in sorted(ImageColor.colormap) if "grey" not in name
 }
@@ -23,7 +23,7 @@ _CSS_VALUES = np.array([color[:3] for color in _CSS_COLORS.values()], np.float64
 
 @dataclass(frozen=True)
 class DominantColor:
-    """A color, 0 to 255 a channel, and the percentage of the pixels that are nearest to it."""
+    """A color (0 to 255 per channel) and the percentage (0 to 100) of pixels nearest to it."""
 
     red: int
     green: int
@@ -31,7 +31,7 @@ class DominantColor:
     pixel_percent: float
 
     def as_response(self) -> dict[str, Any]:
-        """A DominantColor of the service model."""
+        """The color as a DominantColor of the service model."""
         return {
             "Red": self.red,
             "Green": self.green,
@@ -44,9 +44,9 @@ class DominantColor:
 
 
 def dominant_colors(pixels: NDArray[np.uint8], max_count: int) -> list[DominantColor]:
-    """The colors that most of the pixels ([count, 3], RGB) are near to, the most frequent first.
+    """At most `max_count` dominant colors of `pixels` ([count, 3], RGB), most frequent first.
 
-    Median cut, then rounds of k-means, on an even sample of the pixels.
+    Quantizes an evenly spaced sample of the pixels by median cut, refined by k-means.
     """
     if max_count == 0 or len(pixels) == 0:
         return []
@@ -65,9 +65,9 @@ def _mean_color(sample: NDArray[np.uint8], is_member: NDArray[np.bool_]) -> Domi
 
 
 def css_color(red: int, green: int, blue: int) -> str:
-    """The nearest CSS color's name.
+    """The name of the CSS color nearest to an RGB color (0 to 255 per channel).
 
-    Nearest by the "redmean" approximation of perceived distance,
+    The distance is the "redmean" approximation of perceived difference:
     https://www.compuphase.com/cmetric.htm
     """
     differences = _CSS_VALUES - (red, green, blue)
@@ -78,14 +78,15 @@ def css_color(red: int, green: int, blue: int) -> str:
 
 
 def simplified_color(red: int, green: int, blue: int) -> str:
-    """One of twelve names, by hue, lightness and saturation.
+    """One of twelve basic color names for an RGB color (0 to 255 per channel).
 
-    Rekognition has twelve too, but does not list them.
+    The name depends on hue, lightness and saturation. Rekognition has twelve names too, but does
+    not list them.
     """
     hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
     chroma = saturation * (1 - abs(2 * lightness - 1))
     if chroma < 0.12:
-        return _shade_without_color(lightness)
+        return _achromatic_name(lightness)
     if lightness < 0.08:
         return "black"
     name = next(name for limit, name in _HUES if hue * 360 < limit)
@@ -96,7 +97,7 @@ def simplified_color(red: int, green: int, blue: int) -> str:
     return name
 
 
-# Upper limits in degrees of the color wheel.
+# Upper limits of the hue in degrees, exclusive.
 _HUES = (
     (15, "red"),
     (45, "orange"),
@@ -110,7 +111,7 @@ _HUES = (
 )
 
 
-def _shade_without_color(lightness: float) -> str:
+def _achromatic_name(lightness: float) -> str:
     if lightness < 0.15:
         return "black"
     return "white" if lightness > 0.88 else "grey"

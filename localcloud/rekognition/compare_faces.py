@@ -10,24 +10,25 @@ from localcloud.rekognition.detect_faces import bounding_box, face_detail
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.finder import Face
 from localcloud.rekognition.faces.similarity import similarity
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 
 DEFAULT_SIMILARITY_THRESHOLD = 80.0
 
 
 class CompareFaces:
-    """Answers CompareFaces for two decoded pictures."""
+    """Answers CompareFaces for two decoded images."""
 
     def __init__(self, faces: Callable[[], Faces]) -> None:
         self._faces = faces
 
     def answer(
-        self, request: Mapping[str, Any], source: Picture, target: Picture
+        self, request: Mapping[str, Any], source: DecodedImage, target: DecodedImage
     ) -> dict[str, Any]:
-        """The largest face of the source against all of the target, the most alike first.
+        """The response: the source's largest face compared with every face of the target.
 
-        Raises ServiceError InvalidParameterException where the source has no face.
+        The matches are sorted by similarity, highest first. Raises ServiceError
+        InvalidParameterException if the source has no face.
         """
         faces = self._faces()
         searched = largest_face(faces, source)
@@ -35,10 +36,10 @@ class CompareFaces:
         threshold = request.get("SimilarityThreshold", DEFAULT_SIMILARITY_THRESHOLD)
         matches, unmatched = [], []
         for face in faces.find(target):
-            alike = similarity(descriptor, faces.describe(target, face))
+            score = similarity(descriptor, faces.describe(target, face))
             compared = face_detail(faces, target, face, set())
-            if alike >= threshold:
-                matches.append({"Similarity": alike, "Face": compared})
+            if score >= threshold:
+                matches.append({"Similarity": score, "Face": compared})
             else:
                 unmatched.append(compared)
         return {
@@ -51,9 +52,9 @@ class CompareFaces:
         }
 
 
-def largest_face(faces: Faces, picture: Picture) -> Face:
-    """The face that is searched for; raises ServiceError InvalidParameterException for none."""
-    found = faces.find(picture)
+def largest_face(faces: Faces, image: DecodedImage) -> Face:
+    """The largest face; raises ServiceError InvalidParameterException if there is no face."""
+    found = faces.find(image)
     if not found:
         raise ServiceError(
             "InvalidParameterException",

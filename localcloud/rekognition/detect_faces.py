@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectFaces.html
 
-Asked for ALL it tells age, gender and emotions. Smile, glasses, beard, open eyes and the like have
-no model here and are left out: the response's shape allows that, and nothing is made up.
+The attributes ALL add age, gender and emotions. Smile, glasses, beard, open eyes and the like have
+no model here and are omitted: the response's shape allows that, and no value is fabricated.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,59 +17,68 @@ from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.finder import Face
 from localcloud.rekognition.faces.pose import pose_of
 from localcloud.rekognition.image_properties import LUMA_WEIGHTS, brightness, sharpness
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 
-# A face of a group is a few pixels of the picture at the side that labels are recognized at.
-PICTURE_SIDE = 1600
+# Faces in a group photograph would be only a few pixels at the labels' working size.
+IMAGE_SIDE = 1600
 
-# The range that holds so much of what the network thinks possible; half of the rest is older.
-_AGE_CERTAINTY = 0.8
+# The share of the probability that AgeRange covers; the rest is split equally below and above it.
+_AGE_RANGE_PROBABILITY = 0.8
 
 
 class DetectFaces:
-    """Answers DetectFaces for a decoded picture."""
+    """Answers DetectFaces for a decoded image."""
 
     def __init__(self, faces: Callable[[], Faces]) -> None:
         self._faces = faces
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response, the largest face first."""
-        asked = set(request.get("Attributes", ["DEFAULT"]))
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
+        """The response, with the largest face first."""
+        requested = set(request.get("Attributes", ["DEFAULT"]))
         faces = self._faces()
-        return {"FaceDetails": [face_detail(faces, picture, f, asked) for f in faces.find(picture)]}
+        return {
+            "FaceDetails": [
+                face_detail(faces, image, face, requested) for face in faces.find(image)
+            ]
+        }
 
 
-def face_detail(faces: Faces, picture: Picture, face: Face, asked: set[str]) -> dict[str, Any]:
-    """The FaceDetail of a face, with the attributes that are asked for and can be told."""
-    everything = "ALL" in asked
-    marks = faces.all_landmarks(picture, face) if everything else faces.default_landmarks(face)
+def face_detail(
+    faces: Faces, image: DecodedImage, face: Face, requested: set[str]
+) -> dict[str, Any]:
+    """The FaceDetail of a face, with the requested attributes that have a model.
+
+    `requested` holds values of the Attributes parameter, such as ALL or AGE_RANGE.
+    """
+    everything = "ALL" in requested
+    landmarks = faces.all_landmarks(image, face) if everything else faces.default_landmarks(face)
     pose = pose_of(face.mesh)
     detail: dict[str, Any] = {
         "BoundingBox": bounding_box(face.box),
         "Landmarks": [
-            {"Type": name, "X": float(x) / picture.width, "Y": float(y) / picture.height}
-            for name, (x, y) in marks.items()
+            {"Type": name, "X": float(x) / image.width, "Y": float(y) / image.height}
+            for name, (x, y) in landmarks.items()
         ],
         "Pose": {"Roll": pose.roll, "Yaw": pose.yaw, "Pitch": pose.pitch},
-        "Quality": _quality(picture, face.box),
+        "Quality": _quality(image, face.box),
         "Confidence": face.confidence,
     }
-    if everything or asked & {"AGE_RANGE", "GENDER"}:
-        seen = faces.read_age_and_gender(picture, face)
-        if everything or "AGE_RANGE" in asked:
-            detail["AgeRange"] = _age_range(seen.ages)
-        if everything or "GENDER" in asked:
+    if everything or requested & {"AGE_RANGE", "GENDER"}:
+        estimate = faces.read_age_and_gender(image, face)
+        if everything or "AGE_RANGE" in requested:
+            detail["AgeRange"] = _age_range(estimate.ages)
+        if everything or "GENDER" in requested:
             detail["Gender"] = {
-                "Value": "Male" if seen.male >= 0.5 else "Female",
-                "Confidence": 100 * max(seen.male, 1 - seen.male),
+                "Value": "Male" if estimate.male >= 0.5 else "Female",
+                "Confidence": 100 * max(estimate.male, 1 - estimate.male),
             }
-    if everything or "EMOTIONS" in asked:
-        detail["Emotions"] = _emotions(faces.read_emotions(picture, face))
+    if everything or "EMOTIONS" in requested:
+        detail["Emotions"] = _emotions(faces.read_emotions(image, face))
     return detail
 
 
 def bounding_box(box: Box) -> dict[str, float]:
-    """A box as Rekognition has it."""
+    """A box as a BoundingBox of the service model."""
     return {
         "Left": box.left,
         "Top": box.top,
@@ -78,10 +87,10 @@ def bounding_box(box: Box) -> dict[str, float]:
     }
 
 
-def _quality(picture: Picture, box: Box) -> dict[str, float]:
-    rows = slice(int(box.top * picture.height), max(1, round(box.bottom * picture.height)))
-    columns = slice(int(box.left * picture.width), max(1, round(box.right * picture.width)))
-    luminance = picture.pixels[rows, columns] @ LUMA_WEIGHTS
+def _quality(image: DecodedImage, box: Box) -> dict[str, float]:
+    rows = slice(int(box.top * image.height), max(1, round(box.bottom * image.height)))
+    columns = slice(int(box.left * image.width), max(1, round(box.right * image.width)))
+    luminance = image.pixels[rows, columns] @ LUMA_WEIGHTS
     everywhere = np.ones(luminance.shape, bool)
     return {
         "Brightness": brightness(luminance),
@@ -90,9 +99,9 @@ def _quality(picture: Picture, box: Box) -> dict[str, float]:
 
 
 def _age_range(ages: NDArray[np.float32]) -> dict[str, int]:
-    """The years between which the network is _AGE_CERTAINTY sure."""
+    """The central range of years that holds _AGE_RANGE_PROBABILITY of the probability."""
     sums = np.cumsum(ages) / ages.sum()
-    low, high = (1 - _AGE_CERTAINTY) / 2, (1 + _AGE_CERTAINTY) / 2
+    low, high = (1 - _AGE_RANGE_PROBABILITY) / 2, (1 + _AGE_RANGE_PROBABILITY) / 2
     return {"Low": int(np.searchsorted(sums, low)), "High": int(np.searchsorted(sums, high))}
 
 

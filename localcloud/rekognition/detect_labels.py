@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.rekognition.fusion import Instance, Label
 from localcloud.rekognition.image_properties import image_properties
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.taxonomy import Taxonomy
@@ -18,24 +18,27 @@ DEFAULT_MIN_CONFIDENCE = 55.0
 MAX_LABELS = 1000
 DEFAULT_DOMINANT_COLORS = 10
 
-# Rekognition's present version, with a name that says who answered.
+# Rekognition's current version, marked as local.
 LABEL_MODEL_VERSION = "3.0-local"
 
 
 class DetectLabels:
-    """Answers DetectLabels for a decoded picture."""
+    """Answers DetectLabels for a decoded image."""
 
     def __init__(self, recognizer: LabelRecognizer, taxonomy: Taxonomy) -> None:
         self._recognizer = recognizer
         self._taxonomy = taxonomy
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response; raises ServiceError InvalidParameterException for settings that clash."""
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
+        """The response.
+
+        Raises ServiceError InvalidParameterException for a setting whose feature is not requested.
+        """
         features = request.get("Features") or ["GENERAL_LABELS"]
         settings = request.get("Settings", {})
         _check_settings(features, request)
         response: dict[str, Any] = {}
-        labels = self._recognizer.recognize(picture)
+        labels = self._recognizer.recognize(image)
         if "GENERAL_LABELS" in features:
             response["Labels"] = self._general_labels(labels, request, settings)
             response["LabelModelVersion"] = LABEL_MODEL_VERSION
@@ -43,7 +46,7 @@ class DetectLabels:
             chosen = settings.get("ImageProperties", {})
             count = chosen.get("MaxDominantColors", DEFAULT_DOMINANT_COLORS)
             boxes = [instance.box for label in labels for instance in label.instances]
-            response["ImageProperties"] = image_properties(picture, boxes, count)
+            response["ImageProperties"] = image_properties(image, boxes, count)
         return response
 
     def _general_labels(
@@ -74,7 +77,7 @@ class DetectLabels:
 
 @dataclass(frozen=True)
 class _Filters:
-    """Exact names. What is excluded is out; if anything is included, all else is out too."""
+    """Filters by exact name. Exclusion wins; with any inclusion, only what it names passes."""
 
     included_labels: frozenset[str]
     included_categories: frozenset[str]
@@ -99,7 +102,7 @@ class _Filters:
 
 
 def _check_settings(features: Sequence[str], request: Mapping[str, Any]) -> None:
-    """The documentation calls these parameters valid only together with their feature."""
+    """Per the documentation, each of these parameters is valid only with its feature."""
     needed = {
         "MaxLabels": ("GENERAL_LABELS", request),
         "MinConfidence": ("GENERAL_LABELS", request),

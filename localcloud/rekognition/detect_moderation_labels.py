@@ -1,10 +1,10 @@
-"""The operation DetectModerationLabels, as far as a network of two classes can answer it.
+"""The operation DetectModerationLabels, as far as a two-class network can answer it.
 
 https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectModerationLabels.html
 
-The network, open_nsfw, tells how likely a picture is not safe for work, by which its makers mean
-pornography. That is Rekognition's `Explicit` at the first level, and no more: which kind of it, and
-everything else of Rekognition's taxonomy (violence, drugs, hate symbols …), it cannot tell.
+The network, open_nsfw, estimates how likely an image is not safe for work, by which its authors
+mean pornography. That corresponds to Rekognition's top-level `Explicit` and nothing else: it cannot
+recognize the labels below it, nor the rest of the taxonomy (violence, drugs, hate symbols …).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,52 +14,57 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.protocol import ServiceError
 
 DEFAULT_MIN_CONFIDENCE = 50.0
-# Rekognition's present version, with a name that says who answered, and to how much.
+# Rekognition's current version, marked as local and limited to one label.
 MODERATION_MODEL_VERSION = "7.0-local-explicit-only"
 LABEL = "Explicit"
 
-# open_nsfw was trained on pictures of 256 pixels cut to 224, blue first, less their mean.
+# open_nsfw was trained on images resized to 256 x 256, cropped to 224 x 224, BGR, minus the mean.
 _RESIZED_SIDE, _INPUT_SIDE = 256, 224
 _MEAN = np.array([104.0, 117.0, 123.0], np.float32)
 
 
 class ModerationNetwork:
-    """The network; safe to use from many threads."""
+    """The open_nsfw network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def explicit(self, picture: Picture) -> float:
-        """The probability, 0 to 1, that a picture is explicit."""
+    def explicit(self, image: DecodedImage) -> float:
+        """The probability, 0 to 1, that an image is explicit."""
         side = (_RESIZED_SIDE, _RESIZED_SIDE)
-        resized = Image.fromarray(picture.pixels).resize(side, Image.Resampling.BILINEAR)
+        resized = Image.fromarray(image.pixels).resize(side, Image.Resampling.BILINEAR)
         margin = (_RESIZED_SIDE - _INPUT_SIDE) // 2
         cut = np.asarray(resized, np.float32)[margin:-margin, margin:-margin]
-        image = (cut[:, :, ::-1] - _MEAN)[None]
-        (probabilities,) = self._session.run(["outputs"], {"input:0": image})
+        network_input = (cut[:, :, ::-1] - _MEAN)[None]
+        (probabilities,) = self._session.run(["outputs"], {"input:0": network_input})
         return float(probabilities[0, 1])
 
 
 class DetectModerationLabels:
-    """Answers DetectModerationLabels for a decoded picture."""
+    """Answers DetectModerationLabels for a decoded image."""
 
     def __init__(self, network: Callable[[], ModerationNetwork]) -> None:
         self._network = network
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response; raises ServiceError for what belongs to Amazon alone."""
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
+        """The response.
+
+        Raises ServiceError InvalidParameterException for HumanLoopConfig or ProjectVersion, which
+        refer to resources that only AWS has.
+        """
         for name in ("HumanLoopConfig", "ProjectVersion"):
             if name in request:
                 raise ServiceError(
                     "InvalidParameterException",
-                    f"Request has invalid parameters: the local Rekognition has no {name}",
+                    "Request has invalid parameters: the local Rekognition does not support "
+                    f"{name}",
                 )
-        confidence = 100 * self._network().explicit(picture)
+        confidence = 100 * self._network().explicit(image)
         labels = []
         if confidence >= request.get("MinConfidence", DEFAULT_MIN_CONFIDENCE):
             labels.append(

@@ -9,43 +9,43 @@ from typing import Any
 
 import numpy as np
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.rectangle import Points, Rectangle
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer, Word
 
 MAX_WORDS = 100
 DEFAULT_MIN_CONFIDENCE = 80.0
-# Rekognition's present version, with a name that says who answered.
+# Rekognition's current version, marked as local.
 TEXT_MODEL_VERSION = "3.0-local"
-# Small print is lost at the side that labels are recognized at.
-PICTURE_SIDE = 1600
+# Small print would be illegible at the labels' working size.
+IMAGE_SIDE = 1600
 
 
 class DetectText:
-    """Answers DetectText for a decoded picture."""
+    """Answers DetectText for a decoded image."""
 
     def __init__(self, recognizer: Callable[[], TextRecognizer]) -> None:
         self._recognizer = recognizer
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """The response; raises ServiceError InvalidParameterException for an unusable region."""
-        wanted = _Filters.of(request.get("Filters", {}))
-        lines = self._recognizer().recognize(picture)
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
+        """The response; raises ServiceError InvalidParameterException for an invalid region."""
+        filters = _Filters.of(request.get("Filters", {}))
+        lines = self._recognizer().recognize(image)
         return {
-            "TextDetections": _detections(_chosen(lines, wanted, picture), picture),
+            "TextDetections": _detections(_chosen(lines, filters, image), image),
             "TextModelVersion": TEXT_MODEL_VERSION,
         }
 
 
 @dataclass(frozen=True)
 class _Filters:
-    """What a word must be: confidence 0 to 100, the rest in ratios of the picture."""
+    """What a word must meet: confidence 0 to 100, the rest as ratios of the image's size."""
 
     min_confidence: float
     min_width: float
     min_height: float
-    regions: tuple[Points, ...]  # polygons; none means everywhere
+    regions: tuple[Points, ...]  # polygons; if empty, the whole image
 
     @classmethod
     def of(cls, filters: Mapping[str, Any]) -> "_Filters":
@@ -57,9 +57,9 @@ class _Filters:
             regions=tuple(map(_polygon, filters.get("RegionsOfInterest", ()))),
         )
 
-    def passes(self, word: Word, picture: Picture) -> bool:
-        box = _bounding_box(_ratios(word.place, picture))
-        center = word.place.center[0] / picture.width, word.place.center[1] / picture.height
+    def passes(self, word: Word, image: DecodedImage) -> bool:
+        box = _bounding_box(_ratios(word.place, image))
+        center = word.place.center[0] / image.width, word.place.center[1] / image.height
         return (
             word.confidence >= self.min_confidence
             and box["Width"] >= self.min_width
@@ -68,33 +68,33 @@ class _Filters:
         )
 
 
-def _chosen(lines: Sequence[Line], wanted: _Filters, picture: Picture) -> list[Line]:
-    """The lines with the words that pass, 100 at most; a line without any is left out.
+def _chosen(lines: Sequence[Line], filters: _Filters, image: DecodedImage) -> list[Line]:
+    """The lines with only the words that pass, at most 100 words; lines without any are dropped.
 
-    The text of a line remains whole.
+    The text of a line is not shortened.
     """
     chosen = []
     words_left = MAX_WORDS
     for line in lines:
-        words = [word for word in line.words if wanted.passes(word, picture)][:words_left]
+        words = [word for word in line.words if filters.passes(word, image)][:words_left]
         words_left -= len(words)
         if words:
             chosen.append(replace(line, words=tuple(words)))
     return chosen
 
 
-def _detections(lines: Sequence[Line], picture: Picture) -> list[dict[str, Any]]:
-    """First all lines, then all words, numbered through, as Rekognition has them."""
-    found = [_detection(line, "LINE", number, picture) for number, line in enumerate(lines)]
+def _detections(lines: Sequence[Line], image: DecodedImage) -> list[dict[str, Any]]:
+    """All lines, then all words, numbered consecutively, as in Rekognition's responses."""
+    found = [_detection(line, "LINE", number, image) for number, line in enumerate(lines)]
     for parent, line in enumerate(lines):
         for word in line.words:
-            detection = _detection(word, "WORD", len(found), picture)
+            detection = _detection(word, "WORD", len(found), image)
             found.append(detection | {"ParentId": parent})
     return found
 
 
-def _detection(text: Line | Word, kind: str, number: int, picture: Picture) -> dict[str, Any]:
-    polygon = _ratios(text.place, picture)
+def _detection(text: Line | Word, kind: str, number: int, image: DecodedImage) -> dict[str, Any]:
+    polygon = _ratios(text.place, image)
     return {
         "DetectedText": text.text,
         "Type": kind,
@@ -107,9 +107,9 @@ def _detection(text: Line | Word, kind: str, number: int, picture: Picture) -> d
     }
 
 
-def _ratios(place: Rectangle, picture: Picture) -> Points:
-    """The corners in ratios of the picture, none outside of it."""
-    return (place.corners() / (picture.width, picture.height)).clip(0, 1)
+def _ratios(place: Rectangle, image: DecodedImage) -> Points:
+    """The corners as ratios of the image's size, clipped to the image."""
+    return (place.corners() / (image.width, image.height)).clip(0, 1)
 
 
 def _bounding_box(polygon: Points) -> dict[str, float]:
@@ -136,9 +136,9 @@ def _polygon(region: Mapping[str, Any]) -> Points:
 
 
 def _is_within(point: tuple[float, float], polygon: Points) -> bool:
-    """Whether a ray from the point to the right crosses the polygon's edges an odd number of times.
+    """Whether a ray to the right of `point` crosses the polygon's edges an odd number of times.
 
-    The even-odd rule of https://www.w3.org/TR/SVG11/painting.html#FillRuleProperty
+    This is the even-odd rule: https://www.w3.org/TR/SVG11/painting.html#FillRuleProperty
     """
     x, y = point
     starts, ends = polygon, np.roll(polygon, -1, axis=0)

@@ -1,4 +1,4 @@
-"""Objects with their boxes: SSDLite MobileNetV2, trained on COCO's 80 classes."""
+"""Detects objects and their bounding boxes: SSDLite MobileNetV2, trained on COCO's 80 classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 
 MIN_SCORE = 0.35
 _INPUT_SIDE = 300
-_CANDIDATE_SCORE = 0.2  # of one look; the mean of two may still reach MIN_SCORE
+_CANDIDATE_SCORE = 0.2  # of one pass; the mean of two passes can still reach MIN_SCORE
 _MAX_OVERLAP = 0.5
-# Of the anchors' coding: https://github.com/tensorflow/models/blob/master/research/
-# object_detection/box_coders/faster_rcnn_box_coder.py, scales of the SSD configurations.
+# Scale factors of the box encoding, from the SSD configurations of
+# https://github.com/tensorflow/models/blob/master/research/
+# object_detection/box_coders/faster_rcnn_box_coder.py
 _CENTER_SCALE = 10.0
 _SIZE_SCALE = 5.0
 
@@ -25,7 +26,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in ratios (0 to 1) of the picture's width and height."""
+    """An upright rectangle, in ratios (0 to 1) of the image's width and height."""
 
     left: float
     top: float
@@ -34,11 +35,11 @@ class Box:
 
     @property
     def area(self) -> float:
-        """As a ratio of the picture's area."""
+        """The area as a ratio of the image's area."""
         return (self.right - self.left) * (self.bottom - self.top)
 
     def overlap(self, other: "Box") -> float:
-        """Intersection over union, 0 to 1."""
+        """The intersection over union with `other`, 0 to 1."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         if width <= 0 or height <= 0:
@@ -49,42 +50,42 @@ class Box:
 
 @dataclass(frozen=True)
 class Detection:
-    """One object: COCO's class id (1 to 90), the network's score (0 to 1), and where."""
+    """One object: its COCO class id (1 to 90), the network's score (0 to 1) and its box."""
 
     class_id: int
     score: float
     box: Box
 
     def mirrored(self) -> "Detection":
-        """As seen in the mirror image."""
+        """The detection with its box mirrored left to right."""
         box = self.box
         return replace(self, box=Box(1 - box.right, box.top, 1 - box.left, box.bottom))
 
     def is_same_object(self, other: "Detection") -> bool:
-        """Whether two detections are of one class and in one place."""
+        """Whether both have the same class and overlap by more than _MAX_OVERLAP."""
         return self.class_id == other.class_id and self.box.overlap(other.box) > _MAX_OVERLAP
 
 
 class Detector:
-    """The network; safe to use from many threads."""
+    """The detection network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def detect(self, picture: Picture) -> list[Detection]:
-        """The objects of a picture, the best first; of boxes that overlap, the best of its class.
+    def detect(self, image: DecodedImage) -> list[Detection]:
+        """The objects of an image, highest score first; of overlapping boxes of a class, the best.
 
-        The network looks twice, the second time at the mirror image, and a score is the mean of
-        both looks: what it only fancies in a texture, it seldom fancies both ways.
+        The network runs twice, the second time on the mirror image, and a score is the mean of both
+        passes: a false detection in a texture seldom appears in both.
         """
-        mirrored = self._look(np.ascontiguousarray(picture.pixels[:, ::-1]))
-        looks = [self._look(picture.pixels), [found.mirrored() for found in mirrored]]
-        merged = [_mean_score(found, looks) for found in (*looks[0], *looks[1])]
+        mirrored = self._detect(np.ascontiguousarray(image.pixels[:, ::-1]))
+        passes = [self._detect(image.pixels), [found.mirrored() for found in mirrored]]
+        merged = [_mean_score(found, passes) for found in (*passes[0], *passes[1])]
         return _suppress_overlapping(
             [detection for detection in merged if detection.score >= MIN_SCORE]
         )
 
-    def _look(self, pixels: Pixels) -> list[Detection]:
+    def _detect(self, pixels: Pixels) -> list[Detection]:
         encodings, scores, anchors = self._session.run(None, {"image": _as_input(pixels)})
         boxes = _decode_boxes(encodings[0], anchors)
         candidates = [
@@ -95,11 +96,11 @@ class Detector:
         return _suppress_overlapping(candidates)
 
 
-def _mean_score(detection: Detection, looks: Sequence[list[Detection]]) -> Detection:
-    """The detection with the mean of the scores of what lies there in each look; 0 for nothing."""
+def _mean_score(detection: Detection, passes: Sequence[list[Detection]]) -> Detection:
+    """The detection with its mean score over the passes; a pass without the object counts as 0."""
     scores = [
-        max((found.score for found in look if found.is_same_object(detection)), default=0.0)
-        for look in looks
+        max((found.score for found in detections if found.is_same_object(detection)), default=0.0)
+        for detections in passes
     ]
     return replace(detection, score=sum(scores) / len(scores))
 
@@ -112,7 +113,7 @@ def _as_input(pixels: Pixels) -> Floats:
 
 
 def _decode_boxes(encodings: Floats, anchors: Floats) -> list[Box]:
-    """Boxes from their offsets to the anchors, which are (top, left, bottom, right)."""
+    """Boxes decoded from offsets to the anchors, which are (top, left, bottom, right) in ratios."""
     sizes = anchors[:, 2:] - anchors[:, :2]
     centers = anchors[:, :2] + sizes / 2
     centers = centers + encodings[:, :2] / _CENTER_SCALE * sizes

@@ -1,4 +1,4 @@
-"""Collections of faces, kept on disk: descriptors by collection and face id."""
+"""Face collections in an SQLite file: faces and their descriptors, by collection and face id."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -24,13 +24,13 @@ _TABLES = """
 """
 
 
-# Descriptors of different networks cannot be compared: to be raised with another network.
-_DESCRIBED_BY = 2
+# Descriptors of different networks cannot be compared: increment this when the network changes.
+_DESCRIPTOR_VERSION = 2
 
 
 @dataclass(frozen=True)
 class StoredFace:
-    """A face of a collection; `confidence` 0 to 100 that it is a face."""
+    """A face in a collection; `confidence` (0 to 100) is that it is a face."""
 
     id: str
     image_id: str
@@ -42,7 +42,7 @@ class StoredFace:
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection, and how many faces it has."""
+    """A collection, with its creation time (UTC) and its number of faces."""
 
     id: str
     created_at: datetime
@@ -50,9 +50,9 @@ class Collection:
 
 
 class FaceCollections:
-    """The collections in one SQLite file; safe to use from many threads and after a restart.
+    """The face collections in one SQLite file; thread-safe and persistent.
 
-    Faces that another network described are forgotten when the file is opened; their collections
+    Opening the file deletes faces whose descriptors are from another network; their collections
     stay.
     """
 
@@ -61,12 +61,12 @@ class FaceCollections:
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
             connection.executescript(_TABLES)
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _DESCRIBED_BY:
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _DESCRIPTOR_VERSION:
                 connection.execute("DELETE FROM faces")
-                connection.execute(f"PRAGMA user_version = {_DESCRIBED_BY}")
+                connection.execute(f"PRAGMA user_version = {_DESCRIPTOR_VERSION}")
 
     def create(self, collection_id: str) -> None:
-        """Raises ServiceError ResourceAlreadyExistsException."""
+        """Create an empty collection; raises ServiceError ResourceAlreadyExistsException."""
         with self._connected() as connection:
             try:
                 values = (collection_id, datetime.now(UTC).timestamp())
@@ -78,7 +78,7 @@ class FaceCollections:
                 ) from None
 
     def find(self, collection_id: str) -> Collection:
-        """Raises ServiceError ResourceNotFoundException."""
+        """The collection; raises ServiceError ResourceNotFoundException."""
         with self._connected() as connection:
             row = connection.execute(
                 "SELECT created_at, (SELECT count(*) FROM faces WHERE collection_id = ?) "
@@ -92,18 +92,18 @@ class FaceCollections:
         return Collection(collection_id, datetime.fromtimestamp(row[0], UTC), row[1])
 
     def delete(self, collection_id: str) -> None:
-        """With its faces. Raises ServiceError ResourceNotFoundException."""
+        """Delete a collection and its faces; raises ServiceError ResourceNotFoundException."""
         self.find(collection_id)
         with self._connected() as connection:
             connection.execute("DELETE FROM collections WHERE id = ?", (collection_id,))
 
     def ids(self) -> list[str]:
-        """Every collection's id, in order."""
+        """The ids of all collections, sorted."""
         with self._connected() as connection:
             return [row[0] for row in connection.execute("SELECT id FROM collections ORDER BY id")]
 
     def add(self, collection_id: str, faces: Sequence[StoredFace]) -> None:
-        """Keep faces; one that is there already stays. Raises ResourceNotFoundException."""
+        """Add faces, skipping ids already there; raises ServiceError ResourceNotFoundException."""
         self.find(collection_id)
         rows = [
             (
@@ -119,7 +119,7 @@ class FaceCollections:
             )
 
     def faces(self, collection_id: str) -> list[StoredFace]:
-        """All faces in the order of their ids. Raises ResourceNotFoundException."""
+        """All faces, sorted by id; raises ServiceError ResourceNotFoundException."""
         self.find(collection_id)
         with self._connected() as connection:
             rows = connection.execute(
@@ -131,7 +131,7 @@ class FaceCollections:
         ]
 
     def remove(self, collection_id: str, face_ids: Sequence[str]) -> list[str]:
-        """Those of the faces that were there and are removed. Raises ResourceNotFoundException."""
+        """Remove faces; the ids of those removed. Raises ServiceError ResourceNotFoundException."""
         self.find(collection_id)
         with self._connected() as connection:
             return [
@@ -144,7 +144,7 @@ class FaceCollections:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        """A connection; what was written is kept if no error came."""
+        """Open a connection; commit at the end, or roll back on an exception."""
         with closing(sqlite3.connect(self._file, timeout=10)) as connection, connection:
             connection.execute("PRAGMA foreign_keys = ON")
             yield connection

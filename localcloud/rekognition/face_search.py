@@ -1,8 +1,8 @@
-"""The operations on collections of faces: made, filled, searched, listed, emptied, deleted.
+"""The operations on face collections: create, describe, list, delete, index, search.
 
 https://docs.aws.amazon.com/rekognition/latest/dg/collections.html
 
-QualityFilter is taken and changes nothing: which faces Amazon holds for too bad is not known.
+QualityFilter is accepted but has no effect, because Amazon does not publish its quality bar.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from localcloud.rekognition.face_collections import FaceCollections, StoredFace
 from localcloud.rekognition.faces.descriptor import Descriptor
 from localcloud.rekognition.faces.faces import Faces
 from localcloud.rekognition.faces.similarity import similarity
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 
-# Rekognition's present version, with a name that says who answered.
+# Rekognition's current version, marked as local.
 FACE_MODEL_VERSION = "7.0-local"
 DEFAULT_FACE_MATCH_THRESHOLD = 80.0
 DEFAULT_MAX_FACES = 80
@@ -29,14 +29,18 @@ _IDS = uuid.UUID("b8d5b2b6-4a51-4c39-9d2c-6f0a3f3c7c11")
 
 
 class FaceSearch:
-    """Answers the operations; each method takes the validated request and its pictures."""
+    """Answers the operations; each method takes the validated request and its decoded images.
+
+    Each method returns the response and raises ServiceError with Rekognition's code, such as
+    ResourceNotFoundException for an unknown collection.
+    """
 
     def __init__(self, faces: Callable[[], Faces], collections: FaceCollections) -> None:
         self._faces = faces
         self._collections = collections
 
     def create_collection(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """CreateCollection."""
+        """CreateCollection: an empty collection."""
         collection_id = request["CollectionId"]
         self._collections.create(collection_id)
         return {
@@ -46,18 +50,18 @@ class FaceSearch:
         }
 
     def describe_collection(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """DescribeCollection."""
+        """DescribeCollection: its number of faces and its creation time."""
         collection = self._collections.find(request["CollectionId"])
         return {
             "FaceCount": collection.face_count,
             "FaceModelVersion": FACE_MODEL_VERSION,
-            "UserCount": 0,  # users are not kept here
+            "UserCount": 0,  # users are not supported
             "CollectionARN": f"arn:{_arn(collection.id)}",
             "CreationTimestamp": collection.created_at.timestamp(),
         }
 
     def list_collections(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """ListCollections."""
+        """ListCollections: a page of collection ids, sorted."""
         ids, token = _page(self._collections.ids(), request)
         return {
             "CollectionIds": ids,
@@ -65,22 +69,22 @@ class FaceSearch:
         } | token
 
     def delete_collection(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """DeleteCollection."""
+        """DeleteCollection: deletes its faces too."""
         self._collections.delete(request["CollectionId"])
         return {"StatusCode": 200}
 
-    def index_faces(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """IndexFaces: the largest faces first; indexed again, a face keeps its id."""
+    def index_faces(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
+        """IndexFaces: at most MaxFaces faces, largest first; a face indexed again keeps its id."""
         collection_id, faces = request["CollectionId"], self._faces()
         self._collections.find(collection_id)
-        asked = set(request.get("DetectionAttributes", ["DEFAULT"]))
-        found = faces.find(picture)
+        requested = set(request.get("DetectionAttributes", ["DEFAULT"]))
+        found = faces.find(image)
         chosen = found[: request.get("MaxFaces", len(found))]
-        image_id = str(uuid.uuid5(_IDS, hashlib.sha256(picture.pixels.tobytes()).hexdigest()))
+        image_id = str(uuid.uuid5(_IDS, hashlib.sha256(image.pixels.tobytes()).hexdigest()))
         external = request.get("ExternalImageId")
         stored = []
         for face in chosen:
-            descriptor = faces.describe(picture, face)
+            descriptor = faces.describe(image, face)
             face_id = _face_id(collection_id, external, descriptor)
             stored.append(
                 StoredFace(face_id, image_id, external, face.box, face.confidence, descriptor)
@@ -88,25 +92,30 @@ class FaceSearch:
         self._collections.add(collection_id, stored)
         return {
             "FaceRecords": [
-                {"Face": _shown(kept), "FaceDetail": face_detail(faces, picture, face, asked)}
+                {
+                    "Face": _as_response(kept),
+                    "FaceDetail": face_detail(faces, image, face, requested),
+                }
                 for kept, face in zip(stored, chosen, strict=True)
             ],
             "UnindexedFaces": [
                 {
                     "Reasons": ["EXCEEDS_MAX_FACES"],
-                    "FaceDetail": face_detail(faces, picture, face, asked),
+                    "FaceDetail": face_detail(faces, image, face, requested),
                 }
                 for face in found[len(chosen) :]
             ],
             "FaceModelVersion": FACE_MODEL_VERSION,
         }
 
-    def search_faces_by_image(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
-        """SearchFacesByImage, for the largest face of the picture."""
+    def search_faces_by_image(
+        self, request: Mapping[str, Any], image: DecodedImage
+    ) -> dict[str, Any]:
+        """SearchFacesByImage: the faces most similar to the largest face in the image."""
         faces = self._faces()
         self._collections.find(request["CollectionId"])
-        face = largest_face(faces, picture)
-        descriptor = faces.describe(picture, face)
+        face = largest_face(faces, image)
+        descriptor = faces.describe(image, face)
         return {
             "SearchedFaceBoundingBox": bounding_box(face.box),
             "SearchedFaceConfidence": face.confidence,
@@ -115,7 +124,7 @@ class FaceSearch:
         }
 
     def search_faces(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """SearchFaces: faces like one of the collection, which is not among them."""
+        """SearchFaces: the faces most similar to one in the collection, excluding that face."""
         stored = self._collections.faces(request["CollectionId"])
         searched = next((face for face in stored if face.id == request["FaceId"]), None)
         if searched is None:
@@ -130,21 +139,21 @@ class FaceSearch:
         }
 
     def list_faces(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """ListFaces."""
+        """ListFaces: a page of faces sorted by id, all of them or those in FaceIds."""
         if "UserId" in request:
             raise ServiceError(
                 "InvalidParameterException",
-                "Request has invalid parameters: the local Rekognition keeps no users",
+                "Request has invalid parameters: the local Rekognition does not support users",
             )
         stored = self._collections.faces(request["CollectionId"])
-        wanted = request.get("FaceIds")
-        chosen = [face for face in stored if wanted is None or face.id in wanted]
+        face_ids = request.get("FaceIds")
+        chosen = [face for face in stored if face_ids is None or face.id in face_ids]
         page, token = _page(chosen, request)
-        shown = [_shown(face) for face in page]
-        return {"Faces": shown, "FaceModelVersion": FACE_MODEL_VERSION} | token
+        faces = [_as_response(face) for face in page]
+        return {"Faces": faces, "FaceModelVersion": FACE_MODEL_VERSION} | token
 
     def delete_faces(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """DeleteFaces."""
+        """DeleteFaces: the ids deleted, and those that were not found."""
         deleted = self._collections.remove(request["CollectionId"], request["FaceIds"])
         unknown = [face_id for face_id in request["FaceIds"] if face_id not in deleted]
         return {
@@ -157,50 +166,52 @@ class FaceSearch:
     def _matches(
         self, request: Mapping[str, Any], descriptor: Descriptor, without: str = ""
     ) -> list[dict[str, Any]]:
-        least = request.get("FaceMatchThreshold", DEFAULT_FACE_MATCH_THRESHOLD)
-        alike = (
+        threshold = request.get("FaceMatchThreshold", DEFAULT_FACE_MATCH_THRESHOLD)
+        compared = (
             (similarity(descriptor, face.descriptor), face)
             for face in self._collections.faces(request["CollectionId"])
             if face.id != without
         )
         matches = sorted(
-            ((how, face) for how, face in alike if how >= least), key=lambda match: -match[0]
+            ((score, face) for score, face in compared if score >= threshold),
+            key=lambda match: -match[0],
         )
         return [
-            {"Similarity": how, "Face": _shown(face)}
-            for how, face in matches[: request.get("MaxFaces", DEFAULT_MAX_FACES)]
+            {"Similarity": score, "Face": _as_response(face)}
+            for score, face in matches[: request.get("MaxFaces", DEFAULT_MAX_FACES)]
         ]
 
 
-def _shown(face: StoredFace) -> dict[str, Any]:
-    shown = {
+def _as_response(face: StoredFace) -> dict[str, Any]:
+    """The face as a Face of the service model."""
+    response = {
         "FaceId": face.id,
         "BoundingBox": bounding_box(face.box),
         "ImageId": face.image_id,
         "Confidence": face.confidence,
     }
-    return shown | ({"ExternalImageId": face.external_image_id} if face.external_image_id else {})
+    return response | (
+        {"ExternalImageId": face.external_image_id} if face.external_image_id else {}
+    )
 
 
 def _face_id(collection_id: str, external: str | None, descriptor: Descriptor) -> str:
-    """The same for the same face under the same external id."""
-    known = f"{collection_id}\n{external or ''}\n{descriptor.round(3).tobytes().hex()}"
-    return str(uuid.uuid5(_IDS, known))
+    """An id that is the same for the same face, external image id and collection."""
+    identity = f"{collection_id}\n{external or ''}\n{descriptor.round(3).tobytes().hex()}"
+    return str(uuid.uuid5(_IDS, identity))
 
 
-def _page(
-    everything: Sequence[Any], request: Mapping[str, Any]
-) -> tuple[list[Any], dict[str, str]]:
-    """A part of a list from NextToken on, and the next one's token where there is more."""
+def _page(items: Sequence[Any], request: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """The items from NextToken on, at most MaxResults, and NextToken if more items follow."""
     token = request.get("NextToken", "0")
-    if not token.isdecimal() or int(token) > len(everything):
+    if not token.isdecimal() or int(token) > len(items):
         raise ServiceError("InvalidPaginationTokenException", "The pagination token is not valid")
     start = int(token)
     end = start + (request.get("MaxResults") or MAX_RESULTS)
-    more = {"NextToken": str(end)} if end < len(everything) else {}
-    return list(everything[start:end]), more
+    more = {"NextToken": str(end)} if end < len(items) else {}
+    return list(items[start:end]), more
 
 
 def _arn(collection_id: str) -> str:
-    """As CreateCollection shows it: without the "arn:" that DescribeCollection begins with."""
+    """The ARN as CreateCollection returns it: without the leading "arn:" of DescribeCollection."""
     return f"aws:rekognition:us-east-1:000000000000:collection/{collection_id}"

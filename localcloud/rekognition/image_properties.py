@@ -1,7 +1,7 @@
-"""Colors and quality of a picture, computed from its pixels.
+"""Image properties: dominant colors and quality, computed from an image's pixels.
 
-Amazon does not publish its formulas. These are plain, documented ones, each from 0 to 100, so that
-what changes in a picture changes the figure; the figures themselves are not Amazon's.
+Amazon does not publish its formulas. These are simple, documented ones, each from 0 to 100: they
+follow changes in an image, but their values are not Amazon's.
 """
 
 from collections.abc import Sequence
@@ -12,37 +12,35 @@ from numpy.typing import NDArray
 
 from localcloud.rekognition.colors import dominant_colors
 from localcloud.rekognition.detector import Box
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 
 Luminance = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Rec. 601 weights of red, green and blue.
+# Luma weights of red, green and blue: ITU-R Recommendation BT.601.
 LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
-# Half black and half white is the highest standard deviation there is.
+# The highest possible standard deviation: half of the pixels black, half white.
 _MAX_DEVIATION = 127.5
-# A mean absolute Laplacian at which sharpness is 50; photographs in focus have about 10 to 40.
+# The mean absolute Laplacian for a sharpness of 50; photographs in focus have about 10 to 40.
 _MEDIUM_LAPLACIAN = 8.0
 
 
 def image_properties(
-    picture: Picture, object_boxes: Sequence[Box], max_colors: int
+    image: DecodedImage, object_boxes: Sequence[Box], max_colors: int
 ) -> dict[str, Any]:
-    """The ImageProperties of a response, with `max_colors` (0 to 20) dominant colors at most.
+    """The image's ImageProperties of the service model, with up to `max_colors` (0 to 20) colors.
 
-    The foreground is what lies in the boxes of the objects found, the background what lies
-    outside. Without objects nobody knows which is which: then both are left out.
+    The foreground is the inside of `object_boxes`, the background the outside. Without objects
+    neither is known, so both are omitted.
     """
-    luminance = picture.pixels @ LUMA_WEIGHTS
+    luminance = image.pixels @ LUMA_WEIGHTS
     everything = np.ones(luminance.shape, bool)
-    foreground = _inside(object_boxes, picture)
-    properties = _of_region(picture.pixels, luminance, everything, max_colors)
+    foreground = _inside(object_boxes, image)
+    properties = _of_region(image.pixels, luminance, everything, max_colors)
     if foreground.any():
-        properties["Foreground"] = _of_region(picture.pixels, luminance, foreground, max_colors)
+        properties["Foreground"] = _of_region(image.pixels, luminance, foreground, max_colors)
         if not foreground.all():
-            properties["Background"] = _of_region(
-                picture.pixels, luminance, ~foreground, max_colors
-            )
+            properties["Background"] = _of_region(image.pixels, luminance, ~foreground, max_colors)
     return properties
 
 
@@ -62,17 +60,17 @@ def _of_region(
 
 
 def brightness(luminance: Luminance) -> float:
-    """The mean: black is 0, white 100."""
+    """The mean luminance: 0 for black, 100 for white."""
     return float(luminance.mean() / 255 * 100)
 
 
 def contrast(luminance: Luminance) -> float:
-    """The standard deviation: one single grey is 0, half black and half white 100."""
+    """The standard deviation of luminance: 0 for a uniform gray, 100 for half black, half white."""
     return float(min(luminance.std() / _MAX_DEVIATION, 1) * 100)
 
 
 def sharpness(luminance: Luminance, region: Mask) -> float:
-    """From the mean absolute Laplacian x as x / (x + 8): no edge at all is 0."""
+    """100 x / (x + 8) for a mean absolute Laplacian x over `region`: 0 without any edge."""
     laplacian = np.abs(
         4 * luminance[1:-1, 1:-1]
         - luminance[:-2, 1:-1]
@@ -85,10 +83,10 @@ def sharpness(luminance: Luminance, region: Mask) -> float:
     return mean / (mean + _MEDIUM_LAPLACIAN) * 100
 
 
-def _inside(boxes: Sequence[Box], picture: Picture) -> Mask:
-    mask = np.zeros((picture.height, picture.width), bool)
+def _inside(boxes: Sequence[Box], image: DecodedImage) -> Mask:
+    mask = np.zeros((image.height, image.width), bool)
     for box in boxes:
-        top, bottom = round(box.top * picture.height), round(box.bottom * picture.height)
-        left, right = round(box.left * picture.width), round(box.right * picture.width)
+        top, bottom = round(box.top * image.height), round(box.bottom * image.height)
+        left, right = round(box.left * image.width), round(box.right * image.width)
         mask[top:bottom, left:right] = True
     return mask

@@ -1,4 +1,4 @@
-"""Recognizes a picture: what the two networks see in it, fused into labels."""
+"""Recognizes the labels of an image with the detector and the classifier."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,31 +8,31 @@ import numpy as np
 from localcloud.rekognition.classifier import Classifier, center_view
 from localcloud.rekognition.detector import Box, Detection, Detector
 from localcloud.rekognition.fusion import PERSON, Label, SeenObject, fuse
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.taxonomy import Taxonomy
 
-# Each crop takes the classifier about 10 ms on two cores.
+# The classifier takes about 10 ms per crop on two cores.
 MAX_CROPS = 6
-# A box is often a little tight; the classifier was trained on pictures with some surroundings.
+# A box is often slightly tight; the classifier was trained on images with some context.
 _CROP_MARGIN = 0.1
 _MIN_CROP_PIXELS = 8
 
 
 class LabelRecognizer:
-    """The detector and the classifier together; safe to use from many threads."""
+    """Runs the detector and the classifier and fuses their results; thread-safe."""
 
     def __init__(self, detector: Detector, classifier: Classifier, taxonomy: Taxonomy) -> None:
         self._detector = detector
         self._classifier = classifier
         self._taxonomy = taxonomy
 
-    def recognize(self, picture: Picture) -> list[Label]:
-        """The labels of a picture, the most confident first."""
-        detections = self._detector.detect(picture)
-        classified = self._worth_a_crop(detections)
-        views = whole_views(picture.pixels)
-        crops = [_crop(picture, found.box) for found in classified]
-        middle_views = whole_views(middle(picture.pixels))
+    def recognize(self, image: DecodedImage) -> list[Label]:
+        """The labels of an image, most confident first."""
+        detections = self._detector.detect(image)
+        classified = self._to_classify(detections)
+        views = whole_views(image.pixels)
+        crops = [_crop(image, found.box) for found in classified]
+        middle_views = whole_views(middle(image.pixels))
         probabilities = iter(self._classifier.classify([*views, *middle_views, *crops]))
         whole = np.mean([next(probabilities) for _ in views], axis=0)
         in_middle = np.mean([next(probabilities) for _ in middle_views], axis=0)
@@ -48,10 +48,12 @@ class LabelRecognizer:
         ]
         return fuse(whole, in_middle, objects, self._taxonomy)
 
-    def _worth_a_crop(self, detections: Sequence[Detection]) -> Sequence[Detection]:
-        """The best box of each class first, then each class's second, so that all have a chance.
+    def _to_classify(self, detections: Sequence[Detection]) -> Sequence[Detection]:
+        """The detections whose crops are classified, at most MAX_CROPS.
 
-        No people: the classifier has no class for them, it would tell what they wear or hold.
+        The best box of each class comes first, then the second best of each, so that every class
+        is represented. People are excluded: the classifier has no class for them and would name
+        what they wear or hold.
         """
         count_by_class: Counter[int] = Counter()
         ranked = []
@@ -64,26 +66,29 @@ class LabelRecognizer:
 
 
 def whole_views(pixels: Pixels) -> Sequence[Pixels]:
-    """The center, for which the network was made; and all, both ways, for what is not there."""
+    """The views of an image to classify: its center square, all of it, and all of it mirrored.
+
+    The network expects the center square; the other views cover what lies outside of it.
+    """
     return [center_view(pixels), pixels, np.ascontiguousarray(pixels[:, ::-1])]
 
 
 def middle(pixels: Pixels) -> Pixels:
-    """The picture without a sixth of its shorter side on each side."""
+    """The center crop: `pixels` without a sixth of the shorter side on every side."""
     height, width = pixels.shape[:2]
     margin = min(height, width) // 6
     return pixels[margin : height - margin, margin : width - margin]
 
 
-def _crop(picture: Picture, box: Box) -> Pixels:
+def _crop(image: DecodedImage, box: Box) -> Pixels:
     horizontal = (box.right - box.left) * _CROP_MARGIN
     vertical = (box.bottom - box.top) * _CROP_MARGIN
-    left, right = _span(box.left - horizontal, box.right + horizontal, picture.width)
-    top, bottom = _span(box.top - vertical, box.bottom + vertical, picture.height)
-    return picture.pixels[top:bottom, left:right]
+    left, right = _span(box.left - horizontal, box.right + horizontal, image.width)
+    top, bottom = _span(box.top - vertical, box.bottom + vertical, image.height)
+    return image.pixels[top:bottom, left:right]
 
 
 def _span(start: float, end: float, size: int) -> tuple[int, int]:
-    """A span of pixels inside of the picture, of a few pixels at least."""
+    """A span given in ratios, in pixels, within `size` and at least _MIN_CROP_PIXELS long."""
     first = min(max(0, int(start * size)), size - _MIN_CROP_PIXELS)
     return first, max(min(size, int(end * size) + 1), first + _MIN_CROP_PIXELS)

@@ -1,4 +1,4 @@
-"""What is made at its first use: the server starts quickly and idles small."""
+"""Lazy initialization, so that the server starts quickly and uses little memory when idle."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Lazily(Generic[T]):
-    """Calling it gives the one thing that `make` makes; safe to call from many threads."""
+    """A callable that returns one value, created by `make` at the first call; thread-safe."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -16,7 +16,7 @@ class Lazily(Generic[T]):
         self._lock = threading.Lock()
 
     def __call__(self) -> T:
-        """The thing; whoever comes first makes it, others wait. A failure is not remembered."""
+        """The value; `make` runs at the first call, again only if it raised, never concurrently."""
         with self._lock:
             if not self._made:
                 self._made.append(self._make())

@@ -1,24 +1,24 @@
-"""One way to open a network."""
+"""Opens ONNX models with the settings that all networks share."""
 
 from pathlib import Path
 
-import onnxruntime  # type: ignore[import-untyped] # it has no type information
+import onnxruntime  # type: ignore[import-untyped] # no type information
 
 _THREADS = 2
 
 
 def open_session(model: Path, *, keeps_memory: bool = True) -> onnxruntime.InferenceSession:
-    """A session on the CPU; `run` may be called from many threads at once.
+    """A CPU session for an ONNX file; `run` is thread-safe.
 
-    `keeps_memory` makes the next run of an input of the same size quicker; a network whose inputs
-    vary in size would keep what the largest needed.
+    `keeps_memory` speeds up further runs with inputs of the same size. A network whose inputs vary
+    in size should not set it: it would keep the memory that the largest input needed.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = keeps_memory
     options.enable_mem_pattern = keeps_memory
-    # Threads that wait by spinning would take the cores from other requests.
+    # Spinning threads would take CPU time from other requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         str(model), sess_options=options, providers=["CPUExecutionProvider"]

@@ -1,4 +1,4 @@
-"""The operations that have a model here, and what each is made of."""
+"""The supported operations and the models behind each of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from localcloud.rekognition.detector import Detector
 from localcloud.rekognition.face_collections import FaceCollections
 from localcloud.rekognition.face_search import FaceSearch
 from localcloud.rekognition.faces.faces import Faces
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.lazily import Lazily
 from localcloud.rekognition.service import Operation
@@ -28,10 +28,11 @@ from localcloud.rekognition.text.recognizer import TextRecognizer
 
 
 def open_operations(models: Mapping[str, Path], collections: Path) -> dict[str, Operation]:
-    """By name, with the models of these files and the collections of faces in that one.
+    """The supported operations by name.
 
-    The label networks are loaded and run once, so that the first request is as quick as the
-    others; every other network is loaded at its first use.
+    `models` are the paths of the ONNX files by model name, `collections` is the SQLite file of the
+    face collections. The label networks are loaded and run once here, so that the first request is
+    not slower than the rest; every other network is loaded at its first use.
     """
     text = Lazily(
         lambda: TextRecognizer(
@@ -41,10 +42,10 @@ def open_operations(models: Mapping[str, Path], collections: Path) -> dict[str, 
     faces = Lazily(lambda: Faces(models))
     moderation = Lazily(lambda: ModerationNetwork(models["moderation"]))
     search = FaceSearch(faces, FaceCollections(collections))
-    side = detect_faces.PICTURE_SIDE
+    side = detect_faces.IMAGE_SIDE
     return {
         "DetectLabels": Operation(_warm_labels(models).answer),
-        "DetectText": Operation(DetectText(text).answer, detect_text.PICTURE_SIDE),
+        "DetectText": Operation(DetectText(text).answer, detect_text.IMAGE_SIDE),
         "DetectFaces": Operation(DetectFaces(faces).answer, side),
         "DetectModerationLabels": Operation(DetectModerationLabels(moderation).answer),
         "CompareFaces": Operation(CompareFaces(faces).answer, side),
@@ -64,5 +65,5 @@ def _warm_labels(models: Mapping[str, Path]) -> DetectLabels:
     taxonomy = Taxonomy.load()
     detector, classifier = Detector(models["detector"]), Classifier(models["classifier"])
     labels = DetectLabels(LabelRecognizer(detector, classifier, taxonomy), taxonomy)
-    labels.answer({}, Picture.blank(images.MIN_SIDE, images.MIN_SIDE))
+    labels.answer({}, DecodedImage.blank(images.MIN_SIDE, images.MIN_SIDE))
     return labels

@@ -1,4 +1,4 @@
-"""AWS JSON 1.1: JSON to a request of the service model and a response to JSON, errors included.
+"""The AWS JSON 1.1 protocol: decodes requests, encodes responses and errors.
 
 https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
@@ -14,9 +14,10 @@ CONTENT_TYPE = "application/x-amz-json-1.1"
 
 
 class ServiceError(Exception):
-    """An error as Rekognition answers it.
+    """An error response of Rekognition.
 
-    `code` is what boto3 shows as Error.Code; `status` is 400 for the caller's errors, 500 for ours.
+    `code` is Error.Code in boto3, `message` is Error.Message, and `status` is the HTTP status: 4xx
+    for errors of the caller, 5xx for errors of the server.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -27,9 +28,9 @@ class ServiceError(Exception):
 
 
 def decode_request(body: bytes, shape: StructureShape) -> dict[str, Any]:
-    """The request as boto3's own parameters: blobs are bytes, unknown members are left out.
+    """The request in the form of boto3's parameters: blobs as bytes, unknown members dropped.
 
-    Raises ServiceError SerializationException for a body that does not have the model's types.
+    Raises ServiceError SerializationException for a body that is not JSON of the model's types.
     """
     try:
         document = json.loads(body or b"{}", parse_constant=_refuse_constant)
@@ -40,12 +41,12 @@ def decode_request(body: bytes, shape: StructureShape) -> dict[str, Any]:
 
 
 def encode_response(response: dict[str, Any]) -> bytes:
-    """A response in JSON."""
+    """The response as JSON."""
     return json.dumps(response, separators=(",", ":")).encode()
 
 
 def encode_error(error: ServiceError) -> bytes:
-    """An error in JSON."""
+    """The error as JSON."""
     return json.dumps({"__type": error.code, "message": error.message}).encode()
 
 
@@ -88,7 +89,7 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 
 def _decode_scalar(value: Any, type_name: str, path: str) -> Any:
     expected = _JSON_TYPES[type_name]
-    is_wrong_boolean = isinstance(value, bool) and bool not in expected  # a bool is an int too
+    is_wrong_boolean = isinstance(value, bool) and bool not in expected  # bool is a subclass of int
     if isinstance(value, expected) and not is_wrong_boolean:
         return value
     if type_name in ("integer", "long") and isinstance(value, float) and value.is_integer():

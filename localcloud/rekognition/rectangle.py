@@ -1,4 +1,4 @@
-"""A rectangle at any angle in a picture, and what is to be seen in it."""
+"""Rotated rectangles in an image, and the pixels inside them."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 
 Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A rectangle in pixels.
+    """A rotated rectangle, in pixels.
 
-    `along` and `across` are unit vectors: the direction of its length, and of its thickness, a
-    quarter turn clockwise of it on a screen, where y points down.
+    `along` and `across` are unit vectors: the directions of `length` and of `thickness`. `across`
+    is `along` turned 90 degrees clockwise on screen, where y points down.
     """
 
     center: tuple[float, float]
@@ -26,42 +26,42 @@ class Rectangle:
 
     @property
     def across(self) -> tuple[float, float]:
-        """The direction of the thickness."""
+        """The unit vector in the direction of the thickness."""
         return -self.along[1], self.along[0]
 
     def corners(self) -> Points:
-        """[4, 2], clockwise: start and end of the upper edge, end and start of the lower one."""
+        """The corners [4, 2], clockwise: top edge start and end, then bottom edge end and start."""
         half_along = np.multiply(self.along, self.length / 2)
         half_across = np.multiply(self.across, self.thickness / 2)
         signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
         return np.array([self.center + a * half_along + b * half_across for a, b in signs])
 
     def grown(self, margin: float) -> "Rectangle":
-        """With a margin on all sides."""
+        """The rectangle enlarged by `margin` pixels on every side."""
         sides = self.length + 2 * margin, self.thickness + 2 * margin
         return Rectangle(self.center, self.along, *sides)
 
     def part(self, start: float, end: float) -> "Rectangle":
-        """From one ratio of its length to another."""
+        """The part between two ratios (0 to 1) of its length."""
         shift = ((start + end) / 2 - 0.5) * self.length
         center = (self.center[0] + shift * self.along[0], self.center[1] + shift * self.along[1])
         return Rectangle(center, self.along, (end - start) * self.length, self.thickness)
 
     def turned_around(self) -> "Rectangle":
-        """The same, read from its other end."""
+        """The same rectangle rotated by 180 degrees, to be read from its other end."""
         along = (-self.along[0], -self.along[1])
         return Rectangle(self.center, along, self.length, self.thickness)
 
 
-def cut_out(picture: Picture, place: Rectangle) -> Pixels:
-    """The pixels in a rectangle, turned so that it lies level."""
+def cut_out(image: DecodedImage, place: Rectangle) -> Pixels:
+    """The pixels inside a rectangle, rotated so that `along` points to the right."""
     width, height = max(1, round(place.length)), max(1, round(place.thickness))
     start = place.corners()[0]
     to_right = np.multiply(place.along, place.length / width)
     to_bottom = np.multiply(place.across, place.thickness / height)
     rows = [(to_right[axis], to_bottom[axis], start[axis]) for axis in (0, 1)]
-    margin = 2  # so that what is cut beyond the edge repeats the edge, and is not black
-    padded = np.pad(picture.pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    margin = 2  # beyond the image's edge the edge pixels repeat instead of turning black
+    padded = np.pad(image.pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     coefficients = [float(value) for row in rows for value in (*row[:2], row[2] + margin)]
     cut = Image.fromarray(padded).transform(
         (width, height), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC

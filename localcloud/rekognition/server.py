@@ -1,4 +1,4 @@
-"""The socket: HTTP requests of any AWS client to Rekognition.handle_body and back."""
+"""The HTTP server: passes the requests of any AWS client to Rekognition.handle_body."""
 
 import sys
 import traceback
@@ -9,16 +9,16 @@ from typing import cast
 from localcloud.rekognition.protocol import CONTENT_TYPE, ServiceError, encode_error
 from localcloud.rekognition.service import Rekognition
 
-# 5 MiB in base64, and room to tell a client kindly that a larger image is too large.
+# The largest valid image, 5 MiB in base64, with room to reject a larger one with a proper error.
 _MAX_BODY_BYTES = 32 * 1024 * 1024
 _TARGET_PREFIX = "RekognitionService."
 
 
 class RekognitionServer(ThreadingHTTPServer):
-    """Serves on an address; each connection has a thread of its own."""
+    """Serves a Rekognition on an address (host, port), with one thread per connection."""
 
     daemon_threads = True
-    request_queue_size = 128  # the library's 5 would refuse connections under a small burst
+    request_queue_size = 128  # the default of 5 would refuse connections in a small burst
     allow_reuse_address = True
 
     def __init__(self, address: tuple[str, int], rekognition: Rekognition) -> None:
@@ -28,32 +28,34 @@ class RekognitionServer(ThreadingHTTPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 60  # seconds for a client that says nothing
+    timeout = 60  # seconds until an idle connection is closed
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Answer one request."""
+        """Handle one AWS request."""
         try:
-            status, answer = 200, self._answer()
+            status, body = 200, self._respond()
         except ServiceError as error:
-            status, answer = error.status, encode_error(error)
-        except Exception:  # whatever it is, the client gets an answer
+            status, body = error.status, encode_error(error)
+        except Exception:  # the client gets a response in any case
             traceback.print_exc()
-            fault = ServiceError("InternalServerError", "The local Rekognition has a fault.", 500)
-            status, answer = fault.status, encode_error(fault)
-        self._send(status, answer)
+            fault = ServiceError(
+                "InternalServerError", "The local Rekognition failed; see its log.", 500
+            )
+            status, body = fault.status, encode_error(fault)
+        self._send(status, body)
 
     def do_GET(self) -> None:
-        """Tell a person, or whoever waits for the server, that it is there."""
+        """Respond to health checks."""
         self._send(200, b'{"service":"local Rekognition"}')
 
-    def _answer(self) -> bytes:
-        body = self._body()  # always read, or the next request on this connection would begin in it
+    def _respond(self) -> bytes:
+        body = self._body()  # always read: the next request on this connection follows it
         server = cast(RekognitionServer, self.server)
         return server.rekognition.handle_body(self._operation(), body)
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base has it
-        """One line a request, on standard error."""
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+        """Write one line per request to stderr."""
         sys.stderr.write(f"{self.log_date_time_string()} {format % arguments}\n")
 
     def _operation(self) -> str:
@@ -61,7 +63,7 @@ class _Connection(BaseHTTPRequestHandler):
         if not target.startswith(_TARGET_PREFIX):
             raise ServiceError(
                 "UnknownOperationException",
-                f"The header X-Amz-Target must be {_TARGET_PREFIX} and an operation's name.",
+                f"The header X-Amz-Target is {target!r}, but must be {_TARGET_PREFIX}OPERATION.",
             )
         return target.removeprefix(_TARGET_PREFIX)
 
@@ -70,7 +72,9 @@ class _Connection(BaseHTTPRequestHandler):
         if length > _MAX_BODY_BYTES:
             self.close_connection = True
             raise ServiceError(
-                "RequestEntityTooLargeException", f"The request has {length} bytes.", 413
+                "RequestEntityTooLargeException",
+                f"The request body has {length} bytes; the limit is {_MAX_BODY_BYTES}.",
+                413,
             )
         return self.rfile.read(length)
 

@@ -1,4 +1,4 @@
-"""Rekognition without a socket: an operation's name and request in, its response out."""
+"""The local Rekognition without HTTP: an operation's name and request in, its response out."""
 
 import logging
 import threading
@@ -15,55 +15,60 @@ from localcloud.rekognition.stored_images import StoredImages
 
 logger = logging.getLogger(__name__)
 
-# Each request in work holds a decoded picture and keeps the cores busy; more wait their turn.
-_REQUESTS_AT_ONCE = 4
+# A request holds decoded images and occupies the CPU cores; further requests wait for their turn.
+_MAX_CONCURRENT_REQUESTS = 4
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How an operation is answered.
+    """The implementation of an operation.
 
-    `answer` takes the validated request and the request's pictures, in the order in which the
-    service model has them, and gives the response; it raises ServiceError. The pictures are
-    reduced to `picture_side` pixels.
+    `answer` takes the validated request and its decoded images, in the order of the service
+    model's members, and returns the response; it raises ServiceError. The images are reduced to
+    at most `image_side` pixels per side.
     """
 
     answer: Callable[..., dict[str, Any]]
-    picture_side: int = images.WORKING_SIDE
+    image_side: int = images.WORKING_SIDE
 
 
 class Rekognition:
-    """Answers requests by name of operation; safe to use from many threads."""
+    """Answers requests with its `operations`, by name; thread-safe."""
 
     def __init__(self, operations: Mapping[str, Operation], stored_images: StoredImages) -> None:
         self._operations = operations
         self._stored_images = stored_images
         self._model = botocore.session.get_session().get_service_model("rekognition")
-        self._turns = threading.BoundedSemaphore(_REQUESTS_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_MAX_CONCURRENT_REQUESTS)
 
     def handle_body(self, operation: str, body: bytes) -> bytes:
-        """As `handle`, from JSON to JSON."""
+        """The response to a request, both as JSON bodies; raises ServiceError."""
         request = protocol.decode_request(body, self._operation_model(operation).input_shape)
         return protocol.encode_response(self.handle(operation, request))
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The response to a request in boto3's own form; raises ServiceError."""
+        """The response to a request, both in the form of boto3's dictionaries.
+
+        Raises ServiceError: UnknownOperationException for a name that Rekognition does not have,
+        NotImplementedException (501) for an operation without a model here, ValidationException
+        for a request that violates the service model, and those of the operation itself.
+        """
         model = self._operation_model(operation)
         if operation not in self._operations:
             raise ServiceError(
                 "NotImplementedException",
-                f"The local Rekognition has no model for {operation} and makes nothing up. It "
-                f"answers: {', '.join(self._operations)}. Use Amazon Rekognition for the rest.",
+                f"The local Rekognition has no model for {operation} and fabricates no results. It "
+                f"supports {', '.join(self._operations)}. Use Amazon Rekognition for the rest.",
                 501,
             )
         validation.validate_request(request, model.input_shape)
-        chosen = self._operations[operation]
-        named = [request[name] for name in _image_members(model.input_shape)]
-        logger.info("%s of %s", operation, ", ".join(map(_name, named)) or "a collection")
-        with self._turns:
-            side = chosen.picture_side
-            pictures = [images.decode(self._content(image), side) for image in named]
-            response = chosen.answer(request, *pictures)
+        implementation = self._operations[operation]
+        references = [request[name] for name in _image_members(model.input_shape)]
+        logger.info("%s of %s", operation, ", ".join(map(_name, references)) or "a collection")
+        with self._slots:
+            side = implementation.image_side
+            decoded = [images.decode(self._content(reference), side) for reference in references]
+            response = implementation.answer(request, *decoded)
         validation.validate_response(response, model.output_shape)
         return response
 

@@ -1,4 +1,4 @@
-"""Images that a request names as an object in S3."""
+"""Reads the images that requests refer to as S3 objects."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +7,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.rekognition.protocol import ServiceError
 
-# "Maximum image size as an Amazon S3 object is limited to 15 MB", which the service counts as MiB.
+# "Maximum image size as an Amazon S3 object is limited to 15 MB", which the service counts in MiB.
 MAX_BYTES = 15 * 1024 * 1024
 
 
 class StoredImages:
-    """Reads images with a boto3 S3 client."""
+    """Reads images from S3 with a boto3 client."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -20,8 +20,9 @@ class StoredImages:
     def read(self, s3_object: Mapping[str, Any]) -> bytes:
         """The content of an S3Object of the service model.
 
-        Raises ServiceError: InvalidS3ObjectException for one that is not there or cannot be read,
-        ImageTooLargeException over 15 MiB, which is told before the body is read.
+        Raises ServiceError: InvalidParameterException without Bucket or Name,
+        InvalidS3ObjectException for an object that does not exist or cannot be read, and
+        ImageTooLargeException above 15 MiB, before the body is read.
         """
         parameters = {"Bucket": s3_object.get("Bucket"), "Key": s3_object.get("Name")}
         if None in parameters.values():

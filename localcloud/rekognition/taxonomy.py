@@ -1,4 +1,4 @@
-"""The labels, how they relate, and which classes of the models speak for them: taxonomy.tsv."""
+"""The labels, their hierarchy and the model classes that map to them, from taxonomy.tsv."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,16 @@ _COLUMN_COUNT = 6
 
 
 class TaxonomyError(Exception):
-    """The file contradicts itself; the message says where."""
+    """The taxonomy file is inconsistent; the message says where."""
 
 
 @dataclass(frozen=True)
 class LabelEntry:
-    """A label. `ancestors` are all of its parents and theirs, the nearest first."""
+    """A label: its category, aliases and the classes that map to it.
+
+    `ancestors` are its parents, their parents and so on, nearest first. COCO classes are the
+    detector's class ids (1 to 90), ImageNet classes the classifier's indices (0 to 999).
+    """
 
     name: str
     ancestors: tuple[str, ...]
@@ -33,14 +37,18 @@ class LabelEntry:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """All labels by name, and the classes that deliberately have none."""
+    """All labels by name, and the ImageNet classes that deliberately map to no label."""
 
     labels: Mapping[str, LabelEntry]
     unmapped_imagenet_classes: frozenset[int]
 
     @classmethod
     def load(cls, file: Path = _FILE) -> "Taxonomy":
-        """Read the file; raises TaxonomyError for an unknown parent or a circle of parents."""
+        """Read a taxonomy file.
+
+        Raises TaxonomyError for too many columns, a duplicate label, an unknown parent, or a label
+        that is its own ancestor.
+        """
         rows = {row.name: row for row in _rows(file)}
         unmapped = rows.pop(_NO_LABEL, None)
         labels = {
@@ -58,7 +66,7 @@ class Taxonomy:
 
     @cached_property
     def label_by_coco_class(self) -> Mapping[int, str]:
-        """The label of each of the detector's classes."""
+        """The label's name by COCO class id."""
         return {
             class_id: entry.name
             for entry in self.labels.values()
@@ -67,7 +75,7 @@ class Taxonomy:
 
     @cached_property
     def imagenet_indices_below(self) -> Mapping[str, Indices]:
-        """The classifier's classes that speak for a label: its own, and those of what is below."""
+        """The indices of the ImageNet classes of each label and its descendants."""
         classes: dict[str, set[int]] = {name: set() for name in self.labels}
         for entry in self.labels.values():
             for name in (entry.name, *entry.ancestors):
@@ -76,7 +84,7 @@ class Taxonomy:
 
     @cached_property
     def imagenet_indices_in_category(self) -> Mapping[str, Indices]:
-        """The classifier's classes of all labels of a category."""
+        """The indices of the ImageNet classes of all labels of each category."""
         classes: dict[str, set[int]] = {}
         for entry in self.labels.values():
             classes.setdefault(entry.category, set()).update(entry.imagenet_classes)
@@ -101,7 +109,9 @@ def _rows(file: Path) -> Iterator[_Row]:
         columns = line.split("\t")
         columns += [""] * (_COLUMN_COUNT - len(columns))
         if len(columns) > _COLUMN_COUNT:
-            raise TaxonomyError(f"{file.name}:{number}: {len(columns)} columns")
+            raise TaxonomyError(
+                f"{file.name}:{number}: {len(columns)} columns; the limit is {_COLUMN_COUNT}"
+            )
         name, parents, category, aliases, coco, imagenet = columns
         if name in seen:
             raise TaxonomyError(f"{file.name}:{number}: {name} is there twice")

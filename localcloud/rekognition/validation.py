@@ -1,8 +1,8 @@
-"""The service model's constraints: required members, ranges, lengths, patterns, enumerations.
+"""Validates against the service model: required members, ranges, lengths, patterns, enums.
 
-botocore checks only the lower limits, and only in the client; AWS checks all of them in the
-service and answers ValidationException. Both directions are checked here: a response that breaks
-its own model would be this server's fault.
+botocore checks only lower limits, and only in the client; AWS checks all constraints in the service
+and responds with ValidationException. Responses are validated too, because one that violates the
+model would be a fault of this server.
 """
 
 import re
@@ -15,7 +15,7 @@ from localcloud.rekognition.protocol import ServiceError
 
 
 def validate_request(request: Mapping[str, Any], shape: StructureShape) -> None:
-    """Raise ServiceError ValidationException, with all violations in one message as AWS has it."""
+    """Raise ServiceError ValidationException, with all violations in one message, as AWS does."""
     violations = list(_violations(request, shape, ""))
     if violations:
         count = len(violations)
@@ -27,12 +27,12 @@ def validate_request(request: Mapping[str, Any], shape: StructureShape) -> None:
 
 
 def validate_response(response: dict[str, Any], shape: StructureShape) -> None:
-    """Raise ServiceError InternalServerError if a response does not keep to the model."""
+    """Raise ServiceError InternalServerError if a response violates the model."""
     violations = list(_violations(response, shape, ""))
     violations.extend(_unknown_members(response, shape, ""))
     if violations:
         raise ServiceError(
-            "InternalServerError", f"The response breaks its model: {'; '.join(violations)}", 500
+            "InternalServerError", f"The response violates its model: {'; '.join(violations)}", 500
         )
 
 
@@ -87,6 +87,6 @@ def _unknown_members(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 
 def _join(path: str, name: str) -> str:
-    """AWS shows paths in lower camel case: image.s3Object.bucket."""
+    """Append a member to a path, in lower camel case as AWS shows it: image.s3Object.bucket."""
     lower = name[0].lower() + name[1:]
     return f"{path}.{lower}" if path else lower

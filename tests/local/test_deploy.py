@@ -174,7 +174,7 @@ def test_a_deploy_that_was_cut_off_within_chalice_makes_nothing_twice(
     (own_stage.folder / ".chalice" / "deployed" / "local.json").unlink()
     done = run(own_stage, "deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "is a second one of this stage" in done.stdout
+    assert "is a duplicate left by a failed deploy" in done.stdout
     before["REST APIs"].append(other_stages)
     assert left_on(own_stage) == before
 
@@ -197,7 +197,7 @@ def test_a_stack_whose_creation_failed_is_made_anew(
     )
     done = run(own_stage, "deploy")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ROLLBACK_COMPLETE, left by a failure: deleted" in done.stdout
+    assert "ROLLBACK_COMPLETE cannot be updated: deleting the stack" in done.stdout
     assert_deployed_once(own_stage)
 
 

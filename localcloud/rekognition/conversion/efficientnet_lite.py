@@ -1,8 +1,8 @@
-"""EfficientNet-Lite2 as an ONNX graph, built from the author's PyTorch state dict.
+"""Converts EfficientNet-Lite2 to ONNX, from the author's PyTorch state dict.
 
-The architecture is that of https://github.com/tensorflow/tpu/tree/master/models/official/
+The architecture follows https://github.com/tensorflow/tpu/tree/master/models/official/
 efficientnet/lite: EfficientNet-B0's stages, scaled, without squeeze-and-excitation, with ReLU6.
-Batch normalization is folded into the convolution before it.
+Batch normalization is folded into the preceding convolution.
 """
 
 import math
@@ -49,7 +49,7 @@ _STAGES = (
 
 
 def convert(state_dict: Path, output: Path) -> None:
-    """Write the network: input `image` [N, 3, 260, 260], output `probabilities` [N, 1000]."""
+    """Write the ONNX model: input `image` [N, 3, 260, 260], output `probabilities` [N, 1000]."""
     graph = _Network(read_state_dict(state_dict)).build()
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
@@ -59,7 +59,7 @@ def convert(state_dict: Path, output: Path) -> None:
 
 
 class _Network:
-    """Appends the nodes one after the other; `value` names hold what the last node gave."""
+    """Builds the graph node by node; each method takes and returns the name of a value."""
 
     def __init__(self, weights: dict[str, Array]) -> None:
         self._weights = weights
@@ -73,7 +73,7 @@ class _Network:
     def build(self) -> onnx.GraphProto:
         """The whole graph."""
         value = self._convolve("image", "_conv_stem", "_bn0", stride=2)
-        channels, block = 32, 0  # the stem is not scaled in the Lite networks
+        channels, block = 32, 0  # the Lite networks do not scale the stem
         for position, stage in enumerate(_STAGES):
             is_scaled = position not in (0, len(_STAGES) - 1)
             repeats = math.ceil(stage.repeats * _DEPTH_SCALE) if is_scaled else stage.repeats
@@ -154,7 +154,7 @@ class _Network:
         return weight.astype(np.float32), (beta - mean * scale).astype(np.float32)
 
     def _same_padding(self, kernel: int, stride: int) -> tuple[int, int]:
-        """TensorFlow's SAME: the odd pixel goes after. Follows the side through the network."""
+        """The padding before and after for TensorFlow's SAME; updates the side to the output's."""
         output_side = -(-self._side // stride)
         total = max((output_side - 1) * stride + kernel - self._side, 0)
         self._side = output_side
@@ -175,7 +175,7 @@ class _Network:
 
 
 def _scaled_channels(channels: int) -> int:
-    """The nearest multiple of 8, never more than a tenth below the exact width."""
+    """The scaled width, rounded to a multiple of 8 but never below 90 % of the exact width."""
     exact = channels * _WIDTH_SCALE
     rounded = max(8, int(exact + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * exact else rounded

@@ -1,8 +1,8 @@
-"""The network that tells faces apart as an ONNX graph: a ResNet of 29 convolutions.
+"""Converts the face descriptor network to ONNX: a ResNet of 29 convolutions.
 
-Its weights are those of dlib's dlib_face_recognition_resnet_model_v1, quantized to 8 bits by
-face-api.js, whose src/faceRecognitionNet/ says in code how they are put together; there is no
-graph to convert, so it is built here, channels first.
+The weights are those of dlib's dlib_face_recognition_resnet_model_v1, quantized to 8 bits by
+face-api.js. It publishes no graph, only code (src/faceRecognitionNet/), so the graph is built here,
+channels first.
 """
 
 import json
@@ -20,7 +20,7 @@ DESCRIPTOR_SIZE = 128
 _OPSET = 17
 _IR_VERSION = 8
 
-# A layer that halves the picture's sides begins each group but the first.
+# Each group but the first begins with a layer that halves the height and width.
 _LAYERS = (
     *("conv32_1", "conv32_2", "conv32_3"),
     *("conv64_down", "conv64_1", "conv64_2", "conv64_3"),
@@ -30,7 +30,7 @@ _LAYERS = (
 
 
 def convert(manifest: Path, output: Path) -> None:
-    """Write the network: input `image` [1, 3, 150, 150], output `descriptor` [1, 128]."""
+    """Write the ONNX model: input `image` [1, 3, 150, 150], output `descriptor` [1, 128]."""
     weights = read_weights({"weightsManifest": json.loads(manifest.read_text())}, manifest.parent)
     model = helper.make_model(
         _Graph(weights).build(),
@@ -42,7 +42,7 @@ def convert(manifest: Path, output: Path) -> None:
 
 
 class _Graph:
-    """Built layer by layer; values are named by the layer that gives them."""
+    """Builds the graph layer by layer; each method takes and returns the name of a value."""
 
     def __init__(self, weights: dict[str, Array]) -> None:
         self._weights = weights
@@ -76,11 +76,13 @@ class _Graph:
         return self._append("Relu", self._append("Add", changed, value))
 
     def _halving_layer(self, value: str, name: str, side: int) -> tuple[str, int]:
-        """Half as many pixels a side, and as many channels as the second convolution gives."""
+        """A residual layer that halves the side and widens to the convolutions' channels."""
         changed = self._append("Relu", self._convolve(value, f"{name}/conv1", stride=2))
         changed = self._convolve(changed, f"{name}/conv2")
         pooled = self._append("AveragePool", value, kernel_shape=[2, 2], strides=[2, 2])
-        lost = side // 2 - ((side - 3) // 2 + 1)  # the convolution drops what the pooling keeps
+        lost = side // 2 - (
+            (side - 3) // 2 + 1
+        )  # the pooling keeps an edge row that the convolution drops
         if lost:
             changed = self._padded(changed, [0, 0, 0, 0, 0, 0, lost, lost])
         _height, _width, channels, more_channels = self._weights[f"{name}/conv1/conv/filters"].shape
@@ -89,7 +91,7 @@ class _Graph:
         return self._append("Relu", self._append("Add", changed, pooled)), side // 2
 
     def _convolve(self, value: str, name: str, stride: int = 1) -> str:
-        """A convolution with the scale and shift that follow it."""
+        """A convolution with the scale and shift that follow it folded in."""
         kernel = self._weights[f"{name}/conv/filters"].transpose(3, 2, 0, 1)
         scale = self._weights[f"{name}/scale/weights"]
         bias = self._weights[f"{name}/conv/bias"] * scale + self._weights[f"{name}/scale/biases"]
@@ -104,7 +106,7 @@ class _Graph:
         )
 
     def _padded(self, value: str, amounts: list[int]) -> str:
-        """With zeros before and after each axis, all befores first."""
+        """Pad with zeros; `amounts` are those before each axis, then those after each axis."""
         name = f"zeros{len(self._nodes)}"
         return self._append("Pad", value, self._constant(name, np.array(amounts, np.int64)))
 

@@ -1,7 +1,7 @@
-"""The face networks as ONNX graphs, from their TensorFlow.js graph models.
+"""Converts the face networks to ONNX, from their TensorFlow.js graph models.
 
-They stay in TensorFlow's NHWC: each convolution and pooling is put between two transpositions,
-which onnxruntime removes again where they meet.
+The graphs keep TensorFlow's NHWC layout: each convolution and pooling is wrapped in two transposes,
+which onnxruntime eliminates where they are adjacent.
 """
 
 import base64
@@ -24,9 +24,10 @@ _IR_VERSION = 8
 
 @dataclass(frozen=True)
 class FaceNetwork:
-    """A network's input, one picture [1, side, side, channels], and its outputs.
+    """A network's input, one image [1, side, side, channels], and its outputs.
 
-    `outputs` gives the TensorFlow node of each ONNX output's name.
+    `input` is the TensorFlow node of the input; `outputs` maps the name of each ONNX output to its
+    TensorFlow node.
     """
 
     name: str
@@ -37,7 +38,7 @@ class FaceNetwork:
 
 
 FACE_NETWORKS = (
-    FaceNetwork(  # BlazeFace: scores before the sigmoid, boxes with 6 points
+    FaceNetwork(  # BlazeFace: scores are logits, boxes have 6 key points
         name="face-detector",
         input="input",
         side=256,
@@ -49,21 +50,21 @@ FACE_NETWORKS = (
             "boxes_of_coarse_anchors": "Identity_3",  # [1, 384, 16]
         },
     ),
-    FaceNetwork(  # FaceMesh: 468 points x, y, z in pixels of the input, and whether it is a face
+    FaceNetwork(  # FaceMesh: 468 points (x, y, z in input pixels), and the presence of a face
         name="face-mesh",
         input="input_1",
         side=192,
         channels=3,
         outputs={"presence": "Identity_1", "points": "Identity_2"},
     ),
-    FaceNetwork(  # the eye's outline and, from the 72nd on, the middle and edge of its iris
+    FaceNetwork(  # the eye's outline and, from the 72nd point on, the iris's center and edge
         name="face-iris",
         input="input_1",
         side=64,
         channels=3,
-        outputs={"points": "Identity"},  # 76 times x, y, z in pixels of the input
+        outputs={"points": "Identity"},  # 76 points: x, y, z in input pixels
     ),
-    FaceNetwork(  # HSE-FaceRes: 100 years, male or female
+    FaceNetwork(  # HSE-FaceRes: 100 ages, and male or female
         name="face-age-and-gender",
         input="input_1",
         side=224,
@@ -81,13 +82,16 @@ FACE_NETWORKS = (
 
 
 def convert(network: FaceNetwork, model_json: Path, output: Path) -> None:
-    """Write the network: input `image`, outputs as `network.outputs` names them."""
+    """Write the ONNX model: input `image`, and the outputs named in `network.outputs`.
+
+    Raises ValueError for an operator that the conversion does not support.
+    """
     topology = json.loads(model_json.read_text())
     graph = _Graph(network, topology, read_weights(topology, model_json.parent)).build()
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION
     )
-    model = onnx.shape_inference.infer_shapes(model)  # that of the outputs
+    model = onnx.shape_inference.infer_shapes(model)  # adds the shapes of the outputs
     onnx.checker.check_model(model)
     onnx.save(model, str(output))
 
@@ -105,7 +109,7 @@ _SAME_OPERATOR = {
 
 
 class _Graph:
-    """Converts node by node, each after the nodes that it takes its input from."""
+    """Converts the graph recursively, each node after its inputs."""
 
     def __init__(self, network: FaceNetwork, topology: Node, weights: dict[str, Array]) -> None:
         self._network = network
@@ -130,7 +134,7 @@ class _Graph:
         )
 
     def _value(self, name: str) -> str:
-        """The ONNX value of a TensorFlow node, which is converted if it was not yet."""
+        """The name of a TensorFlow node's ONNX value; converts the node at the first call."""
         if name not in self._values:
             self._values[name] = self._convert(self._sources[name])
         return self._values[name]
@@ -169,20 +173,20 @@ class _Graph:
                 return self._reshape(node)
 
     def _reshape(self, node: Node) -> str:
-        """The operators whose second input is a constant with sizes, paddings or axes."""
-        value, figures = self._value(node["input"][0]), self._weights[node["input"][1]]
+        """Convert an operator whose second input is a constant: sizes, paddings or axes."""
+        value, operand = self._value(node["input"][0]), self._weights[node["input"][1]]
         match node["op"]:
             case "Reshape":
-                sizes = np.array([1, *figures.ravel()[1:]], np.int64)  # one picture at a time
+                sizes = np.array([1, *operand.ravel()[1:]], np.int64)  # batch size 1
                 return self._append("Reshape", value, self._constant(f"{node['name']}/to", sizes))
             case "Pad":
-                paddings = figures.astype(np.int64).T.ravel()
+                paddings = operand.astype(np.int64).T.ravel()
                 return self._append("Pad", value, self._constant(f"{node['name']}/by", paddings))
             case "Mean":
-                axes = figures.ravel().tolist()
+                axes = operand.ravel().tolist()
                 return self._append("ReduceMean", value, axes=axes, keepdims=0)
             case operator:
-                raise ValueError(f"{self._network.name} has an unexpected {operator}")
+                raise ValueError(f"{self._network.name}: unsupported operator {operator}")
 
     def _convolve(self, node: Node, kernel: Array, groups: int = 1) -> str:
         value = self._channels_first(
@@ -196,7 +200,7 @@ class _Graph:
         return self._apply_fused(node, value, node["input"][2:])
 
     def _apply_fused(self, node: Node, value: str, operands: list[str]) -> str:
-        """The operators that were merged into this one: a bias, then an activation."""
+        """Convert the operators fused into a node: a bias, then an activation."""
         remaining = iter(operands)
         for encoded in node["attr"].get("fused_ops", {}).get("list", {}).get("s", []):
             match base64.b64decode(encoded).decode():
@@ -207,7 +211,7 @@ class _Graph:
                 case "Prelu":
                     value = self._append("PRelu", value, self._value(next(remaining)))
                 case operator:
-                    raise ValueError(f"{self._network.name} has an unexpected fused {operator}")
+                    raise ValueError(f"{self._network.name}: unsupported fused operator {operator}")
         return value
 
     def _channels_first(self, node: Node, operator: str, *constants: str, **attributes: Any) -> str:

@@ -1,8 +1,8 @@
-"""The SSDLite MobileNetV2 detector as an ONNX graph, from its TensorFlow.js graph model.
+"""Converts the SSDLite MobileNetV2 detector to ONNX, from its TensorFlow.js graph model.
 
-TensorFlow.js keeps tensors as NHWC, ONNX's convolutions want NCHW. The feature extractor is
-converted to NCHW throughout; the two outputs of each box predictor go back to NHWC before they
-are flattened, because the order of the anchors depends on it.
+TensorFlow.js stores tensors as NHWC; ONNX's convolutions require NCHW. The feature extractor is
+converted to NCHW throughout. The two outputs of each box predictor are transposed back to NHWC
+before they are flattened, because the order of the anchors depends on it.
 """
 
 import json
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 INPUT_SIDE = 300
-_INPUT = "Preprocessor/sub"  # pixels scaled to -1..1; what comes before is dynamic resizing
+_INPUT = "Preprocessor/sub"  # pixels scaled to -1..1; the nodes before it resize dynamically
 _BOX_ENCODINGS = "Squeeze"
 _SCORES = "Postprocessor/convert_scores"
 _ANCHOR_COUNT = 1917
-_CLASS_COUNT = 91  # COCO's own numbering, with gaps; 0 is the background
+_CLASS_COUNT = 91  # COCO's class ids, which have gaps; 0 is the background
 _ANCHORS = "Postprocessor/ExpandDims"  # a constant, [1, 1917, 4]
 _OPSET = 17
 _IR_VERSION = 8
@@ -29,10 +29,11 @@ Node = dict[str, Any]
 
 
 def convert(model_json: Path, output: Path) -> None:
-    """Write the network: input `image` [1, 3, 300, 300].
+    """Write the ONNX model: input `image` [1, 3, 300, 300].
 
     Outputs: `box_encodings` [1, 1917, 4], `scores` [1, 1917, 91] (sigmoids, class 0 is the
-    background), `anchors` [1917, 4] (top, left, bottom, right as ratios).
+    background), `anchors` [1917, 4] (top, left, bottom, right as ratios). Raises ValueError for an
+    operator that the conversion does not support.
     """
     topology = json.loads(model_json.read_text())
     graph = _Graph(topology, read_weights(topology, model_json.parent))
@@ -44,7 +45,7 @@ def convert(model_json: Path, output: Path) -> None:
 
 
 def read_weights(topology: Node, folder: Path) -> dict[str, Array]:
-    """The constants by name; those kept as 16-bit floats or 8-bit steps become what they mean."""
+    """The constants by name, dequantized where they are stored as 16-bit floats or 8-bit steps."""
     weights: dict[str, Array] = {}
     for group in topology["weightsManifest"]:
         content = b"".join((folder / path).read_bytes() for path in group["paths"])
@@ -62,7 +63,7 @@ def read_weights(topology: Node, folder: Path) -> dict[str, Array]:
 
 
 class _Graph:
-    """Converts node by node, each after the nodes that it takes its input from."""
+    """Converts the graph recursively, each node after its inputs."""
 
     def __init__(self, topology: Node, weights: dict[str, Array]) -> None:
         self._sources = {node["name"]: node for node in topology["modelTopology"]["node"]}
@@ -92,12 +93,12 @@ class _Graph:
         )
 
     def _value(self, name: str) -> str:
-        """The ONNX value of a TensorFlow node, which is converted if it was not yet."""
+        """The name of a TensorFlow node's ONNX value; converts the node at the first call."""
         if name not in self._values:
             self._values[name] = self._convert(self._sources[name])
         return self._values[name]
 
-    def _convert(self, node: Node) -> str:  # noqa: C901 - one case an operator, none of them deep
+    def _convert(self, node: Node) -> str:  # noqa: C901 - one flat case per operator
         name, inputs = node["name"], node.get("input", [])
         match node["op"]:
             case "Conv2D":
@@ -108,7 +109,7 @@ class _Graph:
                 return self._convolve_depthwise(node)
             case "FusedBatchNorm":
                 return self._normalize(node)
-            case "Const":  # a bias, or a batch normalization's scale or shift: one a channel
+            case "Const":  # a bias, scale or shift: one value per channel
                 return self._constant(name, _channels_first(self._weights[name]))
             case "Mul":
                 return self._append("Mul", *map(self._value, inputs))
@@ -130,7 +131,7 @@ class _Graph:
                 axes = self._constant(f"{name}/axes", np.array([int(axis)], np.int64))
                 return self._append("Squeeze", self._value(inputs[0]), axes)
             case operator:
-                raise ValueError(f"the detector's graph has an unexpected {operator}: {name}")
+                raise ValueError(f"The detector: unsupported operator {operator} at {name}")
 
     def _convolve(self, node: Node, kernel: Array, groups: int) -> str:
         return self._append(
@@ -141,7 +142,7 @@ class _Graph:
             dilations=_height_and_width(node, "dilations"),
             group=groups,
             kernel_shape=list(kernel.shape[2:]),
-            auto_pad="SAME_UPPER",  # every convolution of this graph has TensorFlow's SAME
+            auto_pad="SAME_UPPER",  # every convolution of this graph uses TensorFlow's SAME
         )
 
     def _convolve_depthwise(self, node: Node) -> str:
@@ -161,7 +162,7 @@ class _Graph:
         )
 
     def _flatten_predictions(self, node: Node) -> str:
-        """[1, anchors x code, H, W] to [1, all anchors, ..., code], in NHWC's order."""
+        """Reshape [1, anchors x code, H, W] to [1, all anchors, ..., code], in NHWC order."""
         value, shape_name = node["input"]
         batch, *rest = self._sources[shape_name]["input"]  # a Pack whose first member is the batch
         del batch

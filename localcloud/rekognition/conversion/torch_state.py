@@ -1,11 +1,11 @@
-"""Reads a PyTorch state dict in the legacy (not zipped) format with numpy alone.
+"""Reads a PyTorch state dict in the legacy (not zipped) format with NumPy alone.
 
-A .pth file is a pickle, and a pickle can run any code. Here only the names that a state dict needs
-are resolved; any other name is refused.
+A .pth file is a pickle, and unpickling can run arbitrary code. Only the names that a state dict
+needs are resolved here; any other name is rejected.
 
-The format: three pickles of preface (magic number, protocol version, byte order), the pickle of the
-state dict, in which each tensor refers to a storage by its key, the pickle of the list of keys,
-then for each key the number of elements (8 bytes, little endian) and the raw elements.
+The format: three pickles as a header (magic number, protocol version, byte order); the pickle of
+the state dict, in which each tensor refers to a storage by key; the pickle of the list of keys;
+then, for each key, the number of elements (8 bytes, little endian) and the raw elements.
 """
 
 import collections
@@ -22,9 +22,9 @@ _ELEMENT_TYPES = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
 def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a state dict by name; raises pickle.UnpicklingError for anything else."""
+    """The tensors of a state dict by name; raises pickle.UnpicklingError for any other pickle."""
     with path.open("rb") as file:
-        for _preface in ("magic number", "protocol version", "byte order"):
+        for _header in ("magic number", "protocol version", "byte order"):
             _RestrictedUnpickler(file).load()
         unpickler = _RestrictedUnpickler(file)
         tensors = unpickler.load()
@@ -47,7 +47,7 @@ class _Tensor:
     strides: tuple[int, ...]
 
     def to_array(self) -> NDArray[Any]:
-        """A copy; shape and strides are counted in elements."""
+        """A copy of the tensor; `shape` and `strides` are in elements."""
         elements = self.storage.elements
         if elements is None:
             raise pickle.UnpicklingError("a tensor refers to a storage that is not in the file")
@@ -68,7 +68,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
             return _rebuild_tensor
         if module == "torch" and name in _ELEMENT_TYPES:
             return _ELEMENT_TYPES[name]
-        raise pickle.UnpicklingError(f"a state dict does not need {module}.{name}: refused")
+        raise pickle.UnpicklingError(f"{module}.{name} is rejected: a state dict does not need it")
 
     def persistent_load(self, reference: tuple[Any, ...]) -> _Storage:
         _kind, element_type, key, *_location_and_size = reference

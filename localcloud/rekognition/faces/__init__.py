@@ -1,1 +1,1 @@
-"""Faces in a picture: found (detector), measured (mesh), described (describer, emotions)."""
+"""Faces: detection and mesh (finder), landmarks, pose, descriptor, age, gender and emotions."""

@@ -1,6 +1,6 @@
-"""Where faces may be: BlazeFace, MediaPipe's detector for a whole picture.
+"""Detects face candidates: BlazeFace, MediaPipe's detector for whole images.
 
-Decoding after https://github.com/vladmandic/human, src/face/blazeface.ts (MIT).
+The decoding follows https://github.com/vladmandic/human, src/face/blazeface.ts (MIT).
 """
 
 import math
@@ -11,47 +11,48 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Points, Rectangle
 
 MIN_SCORE = 0.55
 _INPUT_SIDE = 256
 _TILE_SIDE, _MIN_SIDE_OF_TILED = 400, 800
-# Grids of anchors: pixels from one anchor to the next, anchors at each place.
+# Anchor grids: pixels between anchors, and anchors per position.
 _FINE, _COARSE = (16, 2), (32, 6)
 _MAX_OVERLAP = 0.3
-_LEFT_EYE, _RIGHT_EYE = 0, 1  # of the six points, as they are in the picture
+_LEFT_EYE, _RIGHT_EYE = 0, 1  # of the six key points; left and right are the image's
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class FaceCandidate:
-    """A square around what may be a face, turned as the line of its eyes; score 0 to 1."""
+    """A possible face: a square in image pixels, aligned with the eyes, and a score (0 to 1)."""
 
     place: Rectangle
     score: float
 
 
 class FaceDetector:
-    """The network; safe to use from many threads."""
+    """The face detection network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
         self._anchors = np.concatenate([_anchors(*_FINE), _anchors(*_COARSE)])
 
-    def detect(self, picture: Picture) -> list[FaceCandidate]:
-        """The best candidates of those that overlap, in pixels of the picture.
+    def detect(self, image: DecodedImage) -> list[FaceCandidate]:
+        """The candidates in an image; of overlapping ones, the one with the highest score.
 
-        A large picture is looked at in parts too: a face in a group is a few pixels of the whole.
+        A large image is also searched tile by tile, because a face in a group is only a few pixels
+        of the whole.
         """
-        found = self._look(picture.pixels, (0, 0))
-        for top, left, side in _tiles(picture):
-            found += self._look(picture.pixels[top : top + side, left : left + side], (left, top))
+        found = self._detect(image.pixels, (0, 0))
+        for top, left, side in _tiles(image):
+            found += self._detect(image.pixels[top : top + side, left : left + side], (left, top))
         return _without_overlapping(found)
 
-    def _look(self, pixels: Pixels, corner: tuple[int, int]) -> list[FaceCandidate]:
+    def _detect(self, pixels: Pixels, corner: tuple[int, int]) -> list[FaceCandidate]:
         image, scale, offset = _letterbox(pixels)
         outputs = self._session.run(None, {"image": image})
         fine_scores, coarse_scores, fine_boxes, coarse_boxes = (output[0] for output in outputs)
@@ -60,21 +61,21 @@ class FaceDetector:
         boxes = np.concatenate([fine_boxes, coarse_boxes]).astype(np.float64)
         found = []
         for number in np.flatnonzero(scores >= MIN_SCORE).tolist():
-            figures = (boxes[number].reshape(8, 2) + self._anchors[number] - offset) / scale
-            figures += corner
-            # The second pair is a width and a height, not a place.
+            points = (boxes[number].reshape(8, 2) + self._anchors[number] - offset) / scale
+            points += corner
+            # The second pair is a width and a height, not a point.
             size = boxes[number, 2:4] / scale
-            place = _square(figures[0], size, figures[2 + _LEFT_EYE], figures[2 + _RIGHT_EYE])
+            place = _square(points[0], size, points[2 + _LEFT_EYE], points[2 + _RIGHT_EYE])
             found.append(FaceCandidate(place, float(scores[number])))
         return _without_overlapping(found)
 
 
-def _tiles(picture: Picture) -> list[tuple[int, int, int]]:
-    """Top, left and side of squares that cover a large picture and overlap by a third or more."""
-    side = max(_TILE_SIDE, max(picture.width, picture.height) * 3 // 8)
-    if max(picture.width, picture.height) < _MIN_SIDE_OF_TILED:
+def _tiles(image: DecodedImage) -> list[tuple[int, int, int]]:
+    """Top, left and side of squares that cover a large image and overlap by at least a third."""
+    side = max(_TILE_SIDE, max(image.width, image.height) * 3 // 8)
+    if max(image.width, image.height) < _MIN_SIDE_OF_TILED:
         return []
-    tops, lefts = _starts(picture.height, side), _starts(picture.width, side)
+    tops, lefts = _starts(image.height, side), _starts(image.width, side)
     return [(top, left, side) for top in tops for left in lefts]
 
 
@@ -86,14 +87,14 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _anchors(stride: int, count: int) -> Points:
-    """The middles of a grid's cells, row by row, each `count` times."""
-    middles = (np.arange(_INPUT_SIDE // stride) + 0.5) * stride
-    x, y = np.meshgrid(middles, middles)
+    """The centers of a grid's cells, row by row, each `count` times: [anchors, 2]."""
+    centers = (np.arange(_INPUT_SIDE // stride) + 0.5) * stride
+    x, y = np.meshgrid(centers, centers)
     return np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), count, axis=0)
 
 
 def _letterbox(pixels: Pixels) -> tuple[Floats, float, Points]:
-    """All pixels in the middle of a black square; their scale, and where they begin."""
+    """The network input, `pixels` centered on black; its scale, and the offset of the pixels."""
     height, width = pixels.shape[:2]
     scale = _INPUT_SIDE / max(width, height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -121,7 +122,7 @@ def _without_overlapping(candidates: list[FaceCandidate]) -> list[FaceCandidate]
 
 
 def _overlap(one: Rectangle, other: Rectangle) -> float:
-    """Intersection over union of two squares as if neither were turned."""
+    """The intersection over union of two squares, ignoring their rotation."""
     sides = [
         min(a + one.length / 2, b + other.length / 2)
         - max(a - one.length / 2, b - other.length / 2)

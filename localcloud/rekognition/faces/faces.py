@@ -1,4 +1,4 @@
-"""All that is known about faces: the networks together."""
+"""Finds and describes faces with all of the face networks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +11,12 @@ from localcloud.rekognition.faces.finder import Face, FaceFinder
 from localcloud.rekognition.faces.landmarks import ALL_OF_MESH, DEFAULT_LANDMARKS, point_of
 from localcloud.rekognition.faces.mesh import FaceMesh
 from localcloud.rekognition.faces.pupils import PupilFinder
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Points
 
 
 class Faces:
-    """Finds faces and describes them; safe to use from many threads."""
+    """The face networks, from their ONNX files by model name; thread-safe."""
 
     def __init__(self, models: Mapping[str, Path]) -> None:
         self._finder = FaceFinder(
@@ -27,27 +27,27 @@ class Faces:
         self._age_and_gender = AgeAndGenderReader(models["face-age-and-gender"])
         self._emotions = EmotionReader(models["face-emotions"])
 
-    def find(self, picture: Picture) -> list[Face]:
-        """The faces of a picture, 100 at most, the largest first."""
-        return self._finder.find(picture)
+    def find(self, image: DecodedImage) -> list[Face]:
+        """The faces in an image, at most 100, largest first."""
+        return self._finder.find(image)
 
     def default_landmarks(self, face: Face) -> dict[str, Points]:
-        """The five that are told by default, by name, in pixels of the picture."""
+        """The five landmarks returned by default: x and y in image pixels, by name."""
         return {name: point_of(face.mesh, name) for name in DEFAULT_LANDMARKS}
 
-    def all_landmarks(self, picture: Picture, face: Face) -> dict[str, Points]:
-        """All thirty that Rekognition documents, by name, in pixels of the picture."""
+    def all_landmarks(self, image: DecodedImage, face: Face) -> dict[str, Points]:
+        """The thirty landmarks that Rekognition documents: x and y in image pixels, by name."""
         of_mesh = {name: point_of(face.mesh, name) for name in ALL_OF_MESH}
-        return of_mesh | self._pupils.find(picture, face.mesh)
+        return of_mesh | self._pupils.find(image, face.mesh)
 
-    def describe(self, picture: Picture, face: Face) -> Descriptor:
-        """What tells this face from those of others."""
-        return self._describer.describe(picture, face.mesh)
+    def describe(self, image: DecodedImage, face: Face) -> Descriptor:
+        """The descriptor [128] of a face, to compare with `similarity`."""
+        return self._describer.describe(image, face.mesh)
 
-    def read_age_and_gender(self, picture: Picture, face: Face) -> AgeAndGender:
-        """How old the face looks, and male or female."""
-        return self._age_and_gender.read(picture, face.square)
+    def read_age_and_gender(self, image: DecodedImage, face: Face) -> AgeAndGender:
+        """The apparent age and gender of a face, as probabilities."""
+        return self._age_and_gender.read(image, face.square)
 
-    def read_emotions(self, picture: Picture, face: Face) -> dict[str, float]:
-        """The probability of each emotion, 0 to 1; together they are 1."""
-        return self._emotions.read(picture, face.square)
+    def read_emotions(self, image: DecodedImage, face: Face) -> dict[str, float]:
+        """The probability (0 to 1) of each emotion of a face; they sum to 1."""
+        return self._emotions.read(image, face.square)

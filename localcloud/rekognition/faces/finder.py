@@ -1,4 +1,4 @@
-"""Finds faces: candidates of the detector that the mesh confirms."""
+"""Finds faces: the detector's candidates that the mesh network confirms."""
 
 import math
 from dataclasses import dataclass
@@ -8,21 +8,22 @@ import numpy as np
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.faces.detector import FaceDetector
 from localcloud.rekognition.faces.mesh import FaceMesh, Mesh
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle
 
-# Without this a cat and a flower are faces to the detector.
+# Without this the detector takes a cat or a flower for a face.
 MIN_PRESENCE = 0.2
 # "DetectFaces detects the 100 largest faces in the image."
 MAX_FACES = 100
-_LEFT_TEMPLE, _RIGHT_TEMPLE = 234, 454  # as they are in the picture
+_LEFT_TEMPLE, _RIGHT_TEMPLE = 234, 454  # mesh points; left and right are the image's
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face of a picture: its box in ratios, confidence 0 to 100, and its mesh.
+    """A face in an image: its box in ratios, its confidence (0 to 100) and its mesh.
 
-    `square` is the upright square, in pixels, that the describing networks look at.
+    `square` is the input of the age, gender and emotion networks: in image pixels, aligned with
+    the head.
     """
 
     box: Box
@@ -32,18 +33,18 @@ class Face:
 
 
 class FaceFinder:
-    """Detector and mesh together; safe to use from many threads."""
+    """The face detector and the mesh network together; thread-safe."""
 
     def __init__(self, detector: FaceDetector, mesh: FaceMesh) -> None:
         self._detector = detector
         self._mesh = mesh
 
-    def find(self, picture: Picture) -> list[Face]:
-        """The faces of a picture, 100 at most, the largest first."""
+    def find(self, image: DecodedImage) -> list[Face]:
+        """The faces in an image, at most 100, largest first."""
         faces = []
-        for candidate in self._detector.detect(picture):
-            mesh = self._mesh.measure(picture, candidate.place)
-            box = _box_around(mesh, picture)
+        for candidate in self._detector.detect(image):
+            mesh = self._mesh.measure(image, candidate.place)
+            box = _box_around(mesh, image)
             if mesh.presence >= MIN_PRESENCE and box.area > 0:
                 confidence = _confidence(candidate.score, mesh.presence)
                 faces.append(Face(box, confidence, mesh, _square_around(mesh)))
@@ -51,24 +52,24 @@ class FaceFinder:
 
 
 def _confidence(score: float, presence: float) -> float:
-    """That not both networks are wrong, each of which tells how sure it is."""
+    """The confidence that the two networks, each with its own certainty, are not both wrong."""
     return min(100.0, 100 * (1 - (1 - score) * (1 - presence)))
 
 
-def _box_around(mesh: Mesh, picture: Picture) -> Box:
-    """From the hairline to the chin, as far as it is within the picture."""
-    ratios = (mesh.points[:, :2] / (picture.width, picture.height)).clip(0, 1)
+def _box_around(mesh: Mesh, image: DecodedImage) -> Box:
+    """The box around the mesh, from hairline to chin, clipped to the image."""
+    ratios = (mesh.points[:, :2] / (image.width, image.height)).clip(0, 1)
     return Box(*ratios.min(axis=0).tolist(), *ratios.max(axis=0).tolist())
 
 
 def _square_around(mesh: Mesh) -> Rectangle:
-    """Turned as the head is tilted, as large as the face is high."""
+    """The square around the mesh, rotated with the tilt of the head."""
     x, y = (mesh.points[_RIGHT_TEMPLE] - mesh.points[_LEFT_TEMPLE])[:2].tolist()
     length = math.hypot(x, y) or 1.0
     along = x / length, y / length
-    # On axes of the head, which is the picture turned back by its tilt.
-    turned = mesh.points[:, :2] @ np.array([[along[0], -along[1]], [along[1], along[0]]])
-    low, high = turned.min(axis=0), turned.max(axis=0)
+    # The points in the head's own axes: rotated back by its tilt.
+    rotated = mesh.points[:, :2] @ np.array([[along[0], -along[1]], [along[1], along[0]]])
+    low, high = rotated.min(axis=0), rotated.max(axis=0)
     middle_along, middle_across = ((low + high) / 2).tolist()
     center = (
         middle_along * along[0] - middle_across * along[1],

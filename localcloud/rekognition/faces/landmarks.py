@@ -1,15 +1,15 @@
-"""Rekognition's landmarks, as points of the mesh.
+"""Maps Rekognition's landmarks to points of the face mesh.
 
-Left and right are the picture's. The pupils are not among the mesh's points: see `pupils`.
+Left and right are the image's. The pupils are not in the mesh; `pupils` finds them.
 """
 
 from localcloud.rekognition.faces.mesh import Mesh
 from localcloud.rekognition.rectangle import Points
 
-# The five that are told by default.
+# The landmarks that Rekognition returns by default.
 DEFAULT_LANDMARKS = ("eyeLeft", "eyeRight", "mouthLeft", "mouthRight", "nose")
 
-# An eye is the mean of its corners and lids; every other landmark is one point.
+# An eye is the mean of its corners and lids; every other landmark is a single mesh point.
 _POINTS = {
     "eyeLeft": (33, 133, 159, 145),
     "eyeRight": (362, 263, 386, 374),
@@ -44,6 +44,6 @@ ALL_OF_MESH = tuple(_POINTS)
 
 
 def point_of(mesh: Mesh, landmark: str) -> Points:
-    """A landmark's x and y in pixels of the picture; beyond its edge they exceed it."""
+    """A landmark's x and y in image pixels; they can lie outside of the image."""
     point: Points = mesh.points[list(_POINTS[landmark]), :2].mean(axis=0)
     return point

@@ -1,4 +1,4 @@
-"""The shape of a face: MediaPipe's FaceMesh, 468 points in space."""
+"""Measures the shape of a face: MediaPipe's FaceMesh, 468 points in 3D."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Points, Rectangle, cut_out
 
 _INPUT_SIDE = 192
-# MediaPipe shows the network a quarter of the box more on each side.
+# MediaPipe enlarges the box by a quarter on each side.
 _MARGIN = 0.25
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """The points of a face and how sure the network is that it is one (0 to 1).
+    """The mesh of a face; `presence` (0 to 1) is the probability that it is a face.
 
-    `points` [468, 3] are x and y in pixels of the picture and z, the depth at the same scale, away
-    from the viewer. Which is which: https://github.com/google-ai-edge/mediapipe, the image
-    canonical_face_model_uv_visualization.png.
+    `points` [468, 3] are x and y in image pixels, and z, the depth away from the viewer at the same
+    scale. For their numbering see canonical_face_model_uv_visualization.png in
+    https://github.com/google-ai-edge/mediapipe.
     """
 
     points: Points
@@ -29,22 +29,22 @@ class Mesh:
 
 
 class FaceMesh:
-    """The network; safe to use from many threads."""
+    """The face mesh network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model)
 
-    def measure(self, picture: Picture, place: Rectangle) -> Mesh:
-        """The mesh of the face in a square of a picture, whose upper edge is that of the face."""
+    def measure(self, image: DecodedImage, place: Rectangle) -> Mesh:
+        """The mesh of the face in `place`, a square whose top edge is at the top of the face."""
         square = place.grown(_MARGIN * place.length)
-        cut = Image.fromarray(cut_out(picture, square))
+        cut = Image.fromarray(cut_out(image, square))
         resized = cut.resize((_INPUT_SIDE, _INPUT_SIDE), Image.Resampling.BILINEAR)
-        image = np.asarray(resized, np.float32)[None] / 255
-        presence, points = self._session.run(["presence", "points"], {"image": image})
-        return Mesh(_in_picture(points.reshape(468, 3), square), float(presence[0, 0]))
+        network_input = np.asarray(resized, np.float32)[None] / 255
+        presence, points = self._session.run(["presence", "points"], {"image": network_input})
+        return Mesh(_in_image(points.reshape(468, 3), square), float(presence[0, 0]))
 
 
-def _in_picture(points: Points, square: Rectangle) -> Points:
+def _in_image(points: Points, square: Rectangle) -> Points:
     scale = square.length / _INPUT_SIDE
     right, down, depth = (points.astype(np.float64) * scale).T
     start = square.corners()[0]

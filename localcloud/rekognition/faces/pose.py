@@ -1,4 +1,4 @@
-"""How a head is held, from the mesh of its face."""
+"""Computes the pose of a head from the mesh of its face."""
 
 import math
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ _LEFT_TEMPLE, _RIGHT_TEMPLE, _FOREHEAD, _CHIN = 234, 454, 10, 152
 class Pose:
     """Angles in degrees, -180 to 180.
 
-    `roll` is positive when the head is tilted clockwise in the picture, `yaw` when it is turned to
-    the picture's right, `pitch` when it looks up. Rekognition documents the names and the range,
-    not the signs.
+    `roll` is positive for a head tilted clockwise in the image, `yaw` for one turned to the image's
+    right, and `pitch` for one looking up. Rekognition documents the names and the range but not the
+    signs.
     """
 
     roll: float
@@ -26,10 +26,10 @@ class Pose:
 
 
 def pose_of(mesh: Mesh) -> Pose:
-    """From the line through the temples and the one from forehead to chin."""
+    """The pose, from the line through the temples and the line from forehead to chin."""
     to_right = _unit(mesh.points[_RIGHT_TEMPLE] - mesh.points[_LEFT_TEMPLE])
     to_chin = _unit(mesh.points[_CHIN] - mesh.points[_FOREHEAD])
-    # Where the face looks: z grows away from the viewer.
+    # The direction the face looks in; z increases away from the viewer.
     x, y, z = (-_unit(np.cross(to_right, to_chin))).tolist()
     return Pose(
         roll=math.degrees(math.atan2(to_right[1], to_right[0])),

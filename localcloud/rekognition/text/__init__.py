@@ -1,1 +1,1 @@
-"""Text in a picture: where it stands (detector), what it says (reader), both (recognizer)."""
+"""Text recognition: where text is (detector), what it says (reader), both (recognizer)."""

@@ -1,7 +1,7 @@
-"""Where text stands: the detector of PP-OCRv6, which marks the cores of lines of text.
+"""Finds lines of text: the detector of PP-OCRv6, which marks the cores of text lines.
 
-The figures are those that RapidOCR 3.10.0 runs this network with (config.yaml, Det); what its
-code does with OpenCV, Shapely and pyclipper is done in `regions` (decision 15).
+The constants are those that RapidOCR 3.10.0 uses with this network (config.yaml, Det). `regions`
+replaces what RapidOCR does with OpenCV, Shapely and pyclipper (decision 15).
 """
 
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.onnx_session import open_session
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.regions import rectangles_around
 
-_MIN_SHORT_SIDE = 736  # a smaller picture is enlarged
-# What the network needs grows with the pixels: about 400 MB for this many.
+_MIN_SHORT_SIDE = 736  # a smaller image is enlarged
+# The network's memory grows with the number of pixels: about 400 MB for this many.
 _MAX_PIXELS = 1_200_000
 _STRIDE = 32
-_MARKED = 0.3
+_MIN_PROBABILITY = 0.3  # of a pixel that counts as marked
 _MIN_SCORE = 0.5
 _MAX_REGIONS = 1000
-_MIN_THICKNESS = 3  # of a core, in pixels of the map
-# The network marks text shrunk by area x ratio / perimeter; this grows it back.
+_MIN_THICKNESS = 3  # of a core, in map pixels
+# The network marks regions shrunk by area x ratio / perimeter; this ratio expands them again.
 _UNCLIP_RATIO = 1.6
 
 Floats = NDArray[np.float32]
@@ -32,28 +32,31 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TextRegion:
-    """Where a line of text may stand, in pixels, its length along the reading; score 0 to 1."""
+    """A possible line of text: its rectangle, in image pixels, and a score (0 to 1).
+
+    The rectangle's `along` is the reading direction.
+    """
 
     place: Rectangle
     score: float
 
 
 class TextDetector:
-    """The network; safe to use from many threads."""
+    """The text detection network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model, keeps_memory=False)
 
-    def detect(self, picture: Picture) -> list[TextRegion]:
-        """The regions of a picture that look like lines of text."""
-        width, height = _input_size(picture.width, picture.height)
-        resized = Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BILINEAR)
+    def detect(self, image: DecodedImage) -> list[TextRegion]:
+        """The regions of an image that look like lines of text."""
+        width, height = _input_size(image.width, image.height)
+        resized = Image.fromarray(image.pixels).resize((width, height), Image.Resampling.BILINEAR)
         scaled = np.asarray(resized, np.float32) / 127.5 - 1
         # The network was trained on BGR.
         (maps,) = self._session.run(None, {"x": scaled[..., ::-1].transpose(2, 0, 1)[None]})
-        scale = (picture.width / width, picture.height / height)
+        scale = (image.width / width, image.height / height)
         regions = _text_regions(maps[0, 0])
-        return [TextRegion(_in_picture(found.place, scale), found.score) for found in regions]
+        return [TextRegion(_in_image(found.place, scale), found.score) for found in regions]
 
 
 def _input_size(width: int, height: int) -> tuple[int, int]:
@@ -67,8 +70,8 @@ def _to_stride(side: float) -> int:
 
 
 def _text_regions(probabilities: Floats) -> list[TextRegion]:
-    marked = probabilities > _MARKED
-    marked[:, 1:] |= marked[:, :-1].copy()  # bridges gaps of a pixel
+    marked = probabilities > _MIN_PROBABILITY
+    marked[:, 1:] |= marked[:, :-1].copy()  # bridges one-pixel gaps
     marked[1:] |= marked[:-1].copy()
     regions = []
     for core in rectangles_around(marked)[:_MAX_REGIONS]:
@@ -95,13 +98,16 @@ def _mean_within(probabilities: Floats, core: Rectangle) -> float:
     return float(part[is_within].mean()) if is_within.any() else 0.0
 
 
-def _in_picture(region: Rectangle, scale: tuple[float, float]) -> Rectangle:
-    """In the picture's pixels and with `along` as one reads: to the right, or else up or down."""
+def _in_image(region: Rectangle, scale: tuple[float, float]) -> Rectangle:
+    """The region in image pixels, with `along` in the reading direction.
+
+    Text reads to the right, or up or down if it is vertical.
+    """
     start, end, _, below = region.corners() * scale
     along, across = end - start, below - start
     center = (start + (along + across) / 2).tolist()
     length, thickness = float(np.hypot(*along)), float(np.hypot(*across))
-    # A line is longer than thick; a single letter is not, and is taken to stand upright.
+    # A line is longer than it is thick. A single letter is not, and is assumed to be upright.
     is_letter = max(length, thickness) < 1.5 * min(length, thickness)
     is_across = abs(across[0]) > abs(along[0]) if is_letter else thickness > length
     if is_across:

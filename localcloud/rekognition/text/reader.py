@@ -1,4 +1,4 @@
-"""What a line of text says: the recognizer of PP-OCRv6, which reads from left to right."""
+"""Reads a line of text: the recognizer of PP-OCRv6, which reads from left to right."""
 
 import math
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from localcloud.rekognition.onnx_session import open_session
 
 _INPUT_HEIGHT = 48
 _MIN_WIDTH, _MAX_WIDTH = 320, 3200
-_BLANK = 0  # the class that stands for no character
+_BLANK = 0  # the class for "no character"
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Character:
-    """A character, how probable it is (0 to 1), and where in the line (0 to 1) it is."""
+    """A character, its probability (0 to 1) and its position along the line (0 to 1)."""
 
     text: str
     probability: float
@@ -28,7 +28,7 @@ class Character:
 
 
 class TextReader:
-    """The network; safe to use from many threads."""
+    """The text recognition network, from its ONNX file; thread-safe."""
 
     def __init__(self, model: Path) -> None:
         self._session = open_session(model, keeps_memory=False)
@@ -36,26 +36,26 @@ class TextReader:
         self._characters = ["", *listed, " "]
 
     def read(self, line: Pixels) -> list[Character]:
-        """The characters of an upright line of text, spaces among them."""
+        """The characters, including spaces, of an upright line of text (RGB pixels)."""
         image, text_width = _as_input(line)
         (outputs,) = self._session.run(None, {"x": image})
         probabilities: Floats = outputs[0]  # [steps, characters]
         classes = probabilities.argmax(axis=1)
-        # Connectionist temporal classification: a repeated class is one character.
+        # Connectionist temporal classification (CTC): repetitions of a class are one character.
         is_new = np.append(True, classes[1:] != classes[:-1]) & (classes != _BLANK)
-        pixels_a_step = image.shape[3] / len(classes)
+        pixels_per_step = image.shape[3] / len(classes)
         return [
             Character(
                 text=self._characters[classes[step]],
                 probability=float(probabilities[step, classes[step]]),
-                position=min(1.0, (step + 0.5) * pixels_a_step / text_width),
+                position=min(1.0, (step + 0.5) * pixels_per_step / text_width),
             )
             for step in np.flatnonzero(is_new).tolist()
         ]
 
 
 def _as_input(line: Pixels) -> tuple[Floats, int]:
-    """The network's input [1, 3, 48, width], grey where there is no text, and the text's width."""
+    """The network's input [1, 3, 48, width], padded with gray, and the width of the text in it."""
     height, width = line.shape[:2]
     text_width = min(_MAX_WIDTH, math.ceil(_INPUT_HEIGHT * width / height))
     resized = Image.fromarray(line).resize((text_width, _INPUT_HEIGHT), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Lines of text and their words: where they stand and what they say."""
+"""Recognizes lines of text and their words: position, text and confidence."""
 
 import itertools
 from collections.abc import Sequence
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 from localcloud.rekognition.text.detector import TextDetector, TextRegion
 from localcloud.rekognition.text.reader import Character, TextReader
 
-# The reader finds a letter in any texture that the detector shows it. What both are half sure of
-# is left out: at 0.55 nothing is read in photographs without text, and single letters remain.
+# The reader finds a letter in any texture the detector passes to it. This limit on the product of
+# their scores drops what both are unsure of: at 0.55 photographs without text yield no text, and
+# single letters are still found.
 _MIN_SCORE = 0.55
 _MIN_CROP_SIDE = 4
 
 
 @dataclass(frozen=True)
 class Word:
-    """What stands between two spaces: confidence 0 to 100, place in pixels of the picture."""
+    """A run of characters without spaces: its confidence (0 to 100) and place in image pixels."""
 
     text: str
     confidence: float
@@ -28,37 +29,35 @@ class Word:
 
 @dataclass(frozen=True)
 class Line:
-    """Words on one line, in reading order; the confidence is the mean of the characters'."""
+    """A line of words in reading order; its confidence is the mean over its characters."""
 
-    text: str  # the words with a space between each two
+    text: str  # the words separated by single spaces
     words: tuple[Word, ...]
     confidence: float
     place: Rectangle
 
 
 class TextRecognizer:
-    """Detector and reader together; safe to use from many threads."""
+    """The text detector and reader together; thread-safe."""
 
     def __init__(self, detector: TextDetector, reader: TextReader) -> None:
         self._detector = detector
         self._reader = reader
 
-    def recognize(self, picture: Picture) -> list[Line]:
-        """The lines of a picture, from top to bottom and from left to right."""
-        read = [
-            (found, self._read(picture, found.place)) for found in self._detector.detect(picture)
-        ]
+    def recognize(self, image: DecodedImage) -> list[Line]:
+        """The lines of text in an image, from top to bottom and left to right."""
+        read = [(found, self._read(image, found.place)) for found in self._detector.detect(image)]
         return _in_reading_order([line for found, line in read if line and _is_text(found, line)])
 
-    def _read(self, picture: Picture, place: Rectangle) -> Line | None:
+    def _read(self, image: DecodedImage, place: Rectangle) -> Line | None:
         if min(place.length, place.thickness) < _MIN_CROP_SIDE:
             return None
-        line = _line(self._reader.read(cut_out(picture, place)), place)
-        # Text that climbs or falls steeply may be read from either end; see which makes sense.
+        line = _line(self._reader.read(cut_out(image, place)), place)
+        # Steep text may read upward or downward: read it both ways and keep the more confident one.
         is_steep = abs(place.along[1]) > abs(place.along[0])
         if is_steep:
-            other_way = place.turned_around()
-            other = _line(self._reader.read(cut_out(picture, other_way)), other_way)
+            reversed_place = place.turned_around()
+            other = _line(self._reader.read(cut_out(image, reversed_place)), reversed_place)
             return max((line, other), key=lambda read: read.confidence if read else 0.0)
         return line
 
@@ -77,7 +76,7 @@ def _line(characters: Sequence[Character], place: Rectangle) -> Line | None:
 
 
 def _words(characters: Sequence[Character], place: Rectangle) -> list[Word]:
-    """Split at spaces; a word's ends are half a character's width beyond its outer characters."""
+    """The words; each extends half a character's width beyond its first and last character."""
     groups = [
         list(group)
         for is_space, group in itertools.groupby(characters, lambda c: c.text.isspace())
@@ -109,7 +108,7 @@ def _confidence(probabilities: Sequence[float]) -> float:
 
 
 def _in_reading_order(lines: Sequence[Line]) -> list[Line]:
-    """Lines whose middle is within half a line's thickness of each other stand side by side."""
+    """Sort lines into rows: lines whose centers differ by under half a thickness share a row."""
     ordered: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: line.place.center[1]):
         row = ordered[-1] if ordered else []

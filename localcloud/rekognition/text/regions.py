@@ -1,4 +1,4 @@
-"""Rectangles at any angle around what a map marks, with numpy alone."""
+"""Minimum-area rotated rectangles around the regions of a mask, with NumPy alone."""
 
 import math
 
@@ -9,15 +9,15 @@ from localcloud.rekognition.rectangle import Points, Rectangle
 
 
 def rectangles_around(marked: NDArray[np.bool_]) -> list[Rectangle]:
-    """The smallest rectangle around each connected region of a map [height, width]."""
+    """The minimum-area rectangle around each connected region of a mask [height, width]."""
     return [_smallest_rectangle(points) for points in _regions(marked)]
 
 
 def _regions(marked: NDArray[np.bool_]) -> list[Points]:
-    """Of each region the corners of its rows, as points (x, y) [count, 2].
+    """The corners of each region's runs, as points (x, y) [count, 2].
 
-    The map is cut into runs, one row's stretches of marked pixels; runs of neighboring rows that
-    touch, diagonally too, are of one region.
+    A run is a maximal row of marked pixels; runs of adjacent rows that touch, even diagonally,
+    belong to one region.
     """
     steps = np.diff(np.pad(marked, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, starts = np.nonzero(steps == 1)
@@ -47,7 +47,7 @@ def _root(parents: list[int], number: int) -> int:
 
 
 def _smallest_rectangle(points: Points) -> Rectangle:
-    """One side of the smallest rectangle lies on an edge of the convex hull (Freeman, 1975)."""
+    """The minimum-area rectangle: one side lies on an edge of the convex hull (Freeman, 1975)."""
     hull = _convex_hull(points)
     edges = np.roll(hull, -1, axis=0) - hull
     best: tuple[float, Rectangle] | None = None
@@ -68,7 +68,7 @@ def _smallest_rectangle(points: Points) -> Rectangle:
 
 
 def _convex_hull(points: Points) -> Points:
-    """Andrew's monotone chain."""
+    """The convex hull [count, 2], by Andrew's monotone chain."""
     ordered = sorted({(x, y) for x, y in points.tolist()})
     chains = []
     for sequence in (ordered, ordered[::-1]):

@@ -9,7 +9,7 @@ from localcloud.rekognition.faces.age_and_gender import AgeAndGender
 from localcloud.rekognition.faces.descriptor import DESCRIPTOR_SIZE, Descriptor
 from localcloud.rekognition.faces.finder import Face
 from localcloud.rekognition.faces.mesh import Mesh
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Points, Rectangle
 
 # Points of the mesh that the code looks at, of a face that looks straight at the viewer: x to the
@@ -69,11 +69,11 @@ class FakeFaces:
     def __call__(self) -> "FakeFaces":
         return self
 
-    def show(self, picture: Picture, *distances: float) -> None:
+    def show(self, picture: DecodedImage, *distances: float) -> None:
         """From now on there are faces in a picture."""
         self.distances[picture.pixels.tobytes()] = distances
 
-    def find(self, picture: Picture) -> list[Face]:
+    def find(self, picture: DecodedImage) -> list[Face]:
         found = []
         for number, _ in enumerate(self.distances.get(picture.pixels.tobytes(), ())):
             box = Box(number / 10, 0.1, number / 10 + 0.09 - number / 100, 0.5)
@@ -82,20 +82,20 @@ class FakeFaces:
             found.append(Face(box, 99.0, mesh, square))
         return found
 
-    def describe(self, picture: Picture, face: Face) -> Descriptor:
+    def describe(self, picture: DecodedImage, face: Face) -> Descriptor:
         distances = self.distances[picture.pixels.tobytes()]
         return descriptor_at(distances[round(face.box.left * 10)])
 
     def default_landmarks(self, face: Face) -> dict[str, Points]:
         return {"nose": face.mesh.points[1, :2]}
 
-    def all_landmarks(self, _picture: Picture, face: Face) -> dict[str, Points]:
+    def all_landmarks(self, _picture: DecodedImage, face: Face) -> dict[str, Points]:
         return {"nose": face.mesh.points[1, :2], "chinBottom": face.mesh.points[152, :2]}
 
-    def read_age_and_gender(self, _picture: Picture, _face: Face) -> AgeAndGender:
+    def read_age_and_gender(self, _picture: DecodedImage, _face: Face) -> AgeAndGender:
         ages = np.zeros(100, np.float32)
         ages[30:41] = 1 / 11
         return AgeAndGender(ages, male=0.25)
 
-    def read_emotions(self, _picture: Picture, _face: Face) -> dict[str, float]:
+    def read_emotions(self, _picture: DecodedImage, _face: Face) -> dict[str, float]:
         return {"CALM": 0.1, "HAPPY": 0.9}

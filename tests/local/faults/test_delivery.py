@@ -99,7 +99,7 @@ def test_after_the_last_try_the_image_shows_how_it_ended(
 def test_all_that_failed_are_dead_letters_and_one_command_redrives_them(mix: Mix) -> None:
     assert mix.redriven
     for failed, said in mix.redriven:
-        told = re.fullmatch(r"(\d+) messages are given to the integration queue again\n", said)
+        told = re.fullmatch(r"Moved (\d+) messages back to the integration queue\n", said)
         assert told
         # Those whose workers were killed may be among them.
         assert int(told[1]) >= failed

@@ -5,7 +5,7 @@ import pytest
 from localcloud.rekognition.detect_labels import DetectLabels
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.fusion import Instance, Label
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.taxonomy import Taxonomy
@@ -24,7 +24,7 @@ LABELS = [
 
 
 class FakeRecognizer:
-    def recognize(self, picture: Picture) -> list[Label]:
+    def recognize(self, picture: DecodedImage) -> list[Label]:
         return LABELS
 
 

@@ -3,7 +3,7 @@ from typing import Any, cast
 import pytest
 
 from localcloud.rekognition.detect_text import DetectText
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer, Word
@@ -31,7 +31,7 @@ LINES = [
 
 def detections(lines: list[Line] = LINES, **filters: Any) -> list[dict[str, Any]]:
     class FakeRecognizer:
-        def recognize(self, picture: Picture) -> list[Line]:
+        def recognize(self, picture: DecodedImage) -> list[Line]:
             return lines
 
     operation = DetectText(lambda: cast(TextRecognizer, FakeRecognizer()))

@@ -159,5 +159,5 @@ def test_lists_go_on_where_they_stopped(search: FaceSearch) -> None:
 
 
 def test_users_are_not_kept_here(search: FaceSearch) -> None:
-    with pytest.raises(ServiceError, match="no users"):
+    with pytest.raises(ServiceError, match="does not support users"):
         search.list_faces(PEOPLE | {"UserId": "somebody"})

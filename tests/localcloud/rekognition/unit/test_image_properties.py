@@ -7,23 +7,23 @@ from PIL import Image, ImageFilter
 from localcloud.rekognition.colors import css_color, dominant_colors, simplified_color
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.image_properties import image_properties
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from tests.helpers.rekognition.pictures import picture_of
 
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
 
 
-def chessboard(dark: int = 0, light: int = 255) -> Picture:
+def chessboard(dark: int = 0, light: int = 255) -> DecodedImage:
     board = np.where((np.indices((120, 120)) // 10).sum(axis=0) % 2, light, dark)
-    return Picture(np.repeat(board[..., None], 3, axis=2).astype(np.uint8))
+    return DecodedImage(np.repeat(board[..., None], 3, axis=2).astype(np.uint8))
 
 
-def blurred(picture: Picture, radius: float) -> Picture:
+def blurred(picture: DecodedImage, radius: float) -> DecodedImage:
     image = Image.fromarray(picture.pixels).filter(ImageFilter.GaussianBlur(radius))
-    return Picture(np.asarray(image))
+    return DecodedImage(np.asarray(image))
 
 
-def quality(picture: Picture) -> dict[str, float]:
+def quality(picture: DecodedImage) -> dict[str, float]:
     found: dict[str, float] = image_properties(picture, [], 5)["Quality"]
     return found
 
@@ -54,7 +54,7 @@ def test_the_most_frequent_color_comes_first_with_its_share() -> None:
 @pytest.mark.parametrize("count", [0, 1, 3, 20])
 def test_there_are_never_more_colors_than_asked_for(count: int) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (100, 100, 3), dtype=np.uint8)
-    colors = image_properties(Picture(noise), [], count)["DominantColors"]
+    colors = image_properties(DecodedImage(noise), [], count)["DominantColors"]
     assert len(colors) == count
     assert sum(color["PixelPercent"] for color in colors) == pytest.approx(100 if count else 0)
 
@@ -104,7 +104,7 @@ def test_a_blurred_picture_is_less_sharp() -> None:
 def of_halves(boxes: list[Box]) -> dict[str, Any]:
     pixels = picture_of(WHITE, 200, 100).pixels
     pixels[:, 100:] = BLACK
-    return image_properties(Picture(pixels), boxes, 3)
+    return image_properties(DecodedImage(pixels), boxes, 3)
 
 
 def test_the_foreground_is_where_the_objects_are() -> None:

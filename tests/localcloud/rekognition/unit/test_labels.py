@@ -6,7 +6,7 @@ import numpy as np
 from localcloud.rekognition.classifier import Classifier, Probabilities
 from localcloud.rekognition.detector import Box, Detection, Detector
 from localcloud.rekognition.fusion import Label
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.labels import MAX_CROPS, LabelRecognizer, middle, whole_views
 from localcloud.rekognition.taxonomy import Taxonomy
 from tests.helpers.rekognition.pictures import picture_of
@@ -20,7 +20,7 @@ class FakeDetector:
     def __init__(self, detections: list[Detection]) -> None:
         self.detections = detections
 
-    def detect(self, picture: Picture) -> list[Detection]:
+    def detect(self, picture: DecodedImage) -> list[Detection]:
         return self.detections
 
 
@@ -41,7 +41,7 @@ class FakeClassifier:
 
 
 def recognized(
-    picture: Picture, *detections: Detection
+    picture: DecodedImage, *detections: Detection
 ) -> tuple[dict[str, Label], Sequence[Pixels]]:
     classifier = FakeClassifier()
     recognizer = LabelRecognizer(
@@ -53,11 +53,11 @@ def recognized(
     return labels, classifier.views[WHOLE_AND_MIDDLE:]
 
 
-def red_car_and_blue_dog() -> Picture:
+def red_car_and_blue_dog() -> DecodedImage:
     pixels = picture_of((0, 0, 0), 400, 100).pixels
     pixels[:, :100] = (255, 0, 0)
     pixels[:, 300:] = (0, 0, 255)
-    return Picture(pixels)
+    return DecodedImage(pixels)
 
 
 def test_each_box_is_judged_by_what_is_in_it() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle, cut_out
 from tests.helpers.rekognition.pictures import picture_of
 
@@ -23,7 +23,7 @@ def test_what_is_cut_out_begins_at_its_start(along: tuple[float, float], expecte
     pixels = np.full((200, 200, 3), 255, np.uint8)
     pixels[:, :60], pixels[:, 140:] = shades["left"], shades["right"]
     pixels[:60, 90:110], pixels[140:, 90:110] = shades["top"], shades["bottom"]
-    cut = cut_out(Picture(pixels), Rectangle((100.0, 100.0), along, 200.0, 10.0))
+    cut = cut_out(DecodedImage(pixels), Rectangle((100.0, 100.0), along, 200.0, 10.0))
     assert cut.shape == (10, 200, 3)
     assert cut[5, 5, 0] == shades[expected]
 

