@@ -28,9 +28,9 @@ from chalicelib.integration import xml_document
 from chalicelib.model import events
 from chalicelib.model.identity import IMAGES_PREFIX
 from chalicelib.services import Services
-from chalicelib.settings import Settings
+from chalicelib.settings import settings_or_exit
 
-settings = Settings.from_environment()
+settings = settings_or_exit()
 services = Services(settings)
 
 app = Chalice(app_name="image-recognition", configure_logs=False)

@@ -156,12 +156,14 @@ class Services:
         from chalicelib.integration.third_party import ThirdParty
         from chalicelib.integration.webhook_signing import WebhookSecrets
 
-        third_party = ThirdParty(
-            self._settings.third_party_url,
-            WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),
-            CircuitBreaker(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
-            self._settings.delivery_deadline_seconds,
-        )
+        third_party = None
+        if self._settings.third_party_url:
+            third_party = ThirdParty(
+                self._settings.third_party_url,
+                WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),
+                CircuitBreaker(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
+                self._settings.delivery_deadline_seconds,
+            )
         schedule = RetrySchedule(self._settings.delivery_pauses_seconds)
         return ResultDelivery(self.catalog, third_party, schedule)
 

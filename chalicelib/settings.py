@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ class Settings:
             integration_queue_url=read.url("INTEGRATION_QUEUE_URL"),
             integration_max_receives=read.integer("INTEGRATION_MAX_RECEIVES", "11", 1, 1000),
             integration_dead_letters_url=read.url("INTEGRATION_DEAD_LETTERS_URL"),
-            third_party_url=read.url("THIRD_PARTY_URL"),
+            third_party_url=read.optional_url("THIRD_PARTY_URL"),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
             delivery_pauses_seconds=read.numbers(
                 "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, LONGEST_PAUSE_SECONDS
@@ -131,33 +132,67 @@ class Settings:
             ),
             log_level=read.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         )
-        if read.problems:
-            raise SettingsError(
-                "The stage's environment_variables in .chalice/config.json need mending: "
-                + "; ".join(read.problems)
-                + "."
-            )
+        if read.problems or read.missing:
+            raise SettingsError(_message(read))
         return settings
 
 
+def settings_or_exit() -> Settings:
+    """Read the stage's settings; where they are not usable, end the process with one message.
+
+    `chalice local` loads the app in a thread, where an exception, SystemExit included, would leave
+    the server waiting for ever. So this ends the process itself.
+    """
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 - there is no stage to log to
+        os._exit(1)
+
+
+def _message(read: "_Reader") -> str:
+    problems = read.problems
+    if read.missing:
+        verb = "is" if len(read.missing) == 1 else "are"
+        problems = [f"{', '.join(read.missing)} {verb} missing", *problems]
+    text = (
+        "The stage's environment_variables in .chalice/config.json are not usable: "
+        f"{'; '.join(problems)}."
+    )
+    if read.found:
+        return text
+    return (
+        "This stage is not deployed. Deploy one: `make run` on this machine, or "
+        "`make deploy STAGE=dev` on AWS. Then name it, as in `chalice local --stage local`. " + text
+    )
+
+
 class _Reader:
-    """Reads variables one by one and remembers each problem instead of stopping at the first."""
+    """Reads variables one by one and remembers each problem instead of stopping at the first.
+
+    `found` and `missing` are the variables that have no default.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self.problems: list[str] = []
+        self.missing: list[str] = []
+        self.found: list[str] = []
 
     def text(self, name: str, default: str = "") -> str:
-        value = self._environment.get(name, "").strip() or default
-        if not value:
-            self.problems.append(f"{name} is missing")
-        return value
+        value = self._environment.get(name, "").strip()
+        if not default:
+            (self.found if value else self.missing).append(name)
+        return value or default
 
     def url(self, name: str) -> str:
         value = self.text(name)
         if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
             self.problems.append(f"{name} is {value!r}, but must be an http or https URL")
         return value
+
+    def optional_url(self, name: str) -> str:
+        return self.url(name) if self._environment.get(name, "").strip() else ""
 
     def integer(self, name: str, default: str, least: int, most: int) -> int:
         return int(self.number(name, default, least, most, int))

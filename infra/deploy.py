@@ -24,8 +24,8 @@ from infra.stacks import Stacks
 
 PROJECT = Path(__file__).parent.parent
 
-# Required from the deployer: no stack knows where results are delivered.
-_REQUIRED = "THIRD_PARTY_URL"
+# From the deployer: no stack knows where results are delivered. Without it nothing is delivered.
+_THIRD_PARTY_URL = "THIRD_PARTY_URL"
 
 # Outputs that are shown to the deployer and that no function needs.
 _NOT_RECORDED = {"ALARM_TOPIC_ARN"}
@@ -41,20 +41,21 @@ def deploy(
     """Deploy a stage and return the URL of its REST API.
 
     `variables` and the stacks' outputs are recorded as the stage's environment variables in
-    .chalice/config.json. `environment` holds the AWS_* settings and is the environment `chalice`
-    runs in. Raises DeployError; errors of AWS itself come as botocore's exceptions.
+    .chalice/config.json; an empty THIRD_PARTY_URL removes the recorded one. `environment` holds the
+    AWS_* settings and is the environment `chalice` runs in. Raises DeployError; errors of AWS
+    itself come as botocore's exceptions.
     """
     configuration = StageConfiguration(project, stage)
-    if not (configuration.variables | dict(variables)).get(_REQUIRED):
-        raise DeployError(
-            f"{_REQUIRED} is missing: the URL that results are delivered to. Put "
-            f"{_REQUIRED}=https://… before the command once; .chalice/config.json keeps it."
-        )
     account = Account.of(environment)
     print_progress(f"stage {stage} in account {account.id}, region {account.region}")
     outputs = Stacks(account.client("cloudformation"), stage, print_progress).deploy()
     print_progress(f"alarms are published to {outputs['AlarmTopicArn']}")
     configuration.record(settings_of(outputs) | dict(variables))
+    if not configuration.variables.get(_THIRD_PARTY_URL):
+        configuration.forget([_THIRD_PARTY_URL])  # Chalice would deploy an empty variable
+        print_progress(
+            f"no {_THIRD_PARTY_URL}: results are kept and published, and delivered to nobody"
+        )
     webhook_secrets.first(account.client("ssm"), stage)  # deliveries need at least one
     policies.render(project, stage, account, configuration.policy_files)
     chalice_record.complete(project, stage, account, configuration.policy_files, print_progress)
@@ -89,8 +90,8 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="set")
     arguments = parser.parse_args()
     variables = dict(setting.split("=", 1) for setting in arguments.set)
-    if _REQUIRED in os.environ:
-        variables.setdefault(_REQUIRED, os.environ[_REQUIRED])
+    if _THIRD_PARTY_URL in os.environ:
+        variables.setdefault(_THIRD_PARTY_URL, os.environ[_THIRD_PARTY_URL])
 
     def act() -> None:
         print_progress(f"deployed to {deploy(arguments.stage, variables)}")

@@ -8,12 +8,17 @@ from functools import partial
 from chalicelib.aws.observability import about_image, count, timed
 from chalicelib.aws.sqs_queue import GiveUp, Message, TryAgainLater
 from chalicelib.catalog.images import Catalog
-from chalicelib.integration import xml_document as integration_xml
+from chalicelib.integration import xml_document
 from chalicelib.integration.retry_schedule import RetrySchedule
 from chalicelib.integration.third_party import Attempt, AttemptOutcome, ThirdParty
 from chalicelib.model.changes import with_attempt
 from chalicelib.model.events import ResultEvent, parse_result_event
 from chalicelib.model.image import Delivery, DeliveryStatus, Image
+
+NO_THIRD_PARTY = (
+    "the stage has no third party: deploy it with THIRD_PARTY_URL, then POST to this image's "
+    "deliveries"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +34,9 @@ class DeliveryRefused(GiveUp):
 class ResultDelivery:
     """Delivers results, and notes on the image what became of them."""
 
-    def __init__(self, catalog: Catalog, third_party: ThirdParty, schedule: RetrySchedule) -> None:
+    def __init__(
+        self, catalog: Catalog, third_party: ThirdParty | None, schedule: RetrySchedule
+    ) -> None:
         self._catalog = catalog
         self._third_party = third_party
         self._schedule = schedule
@@ -60,41 +67,51 @@ class ResultDelivery:
     def _deliver(
         self, image: Image, event: ResultEvent, receive_count: int, *, last_try: bool
     ) -> None:
-        answer = self._try(image, event, last_try=last_try)
-        pause = self._schedule.pause_seconds(receive_count, answer.retry_after_seconds)
-        if answer.outcome is AttemptOutcome.WITHHELD:
+        before = _delivery(image, event.delivery)
+        if self._third_party is None:
+            not_configured = DeliveryStatus.NOT_CONFIGURED
+            self._record(image, replace(before, status=not_configured, reason=NO_THIRD_PARTY))
+            return
+        attempt = self._attempt(self._third_party, image, event, last_try=last_try)
+        pause = self._schedule.pause_seconds(receive_count, attempt.retry_after_seconds)
+        if attempt.outcome is AttemptOutcome.WITHHELD:
             count("DeliveriesWithheld")
-            self._catalog.revise(
-                image.id, partial(with_attempt, delivery=_held(image, event, pause))
-            )
-            raise DeliveryFailed(answer.reason or "held back", pause)
-        delivery = _after(answer, _delivery(image, event.delivery), pause, last_try=last_try)
-        self._catalog.revise(image.id, partial(with_attempt, delivery=delivery))
+            self._record(image, _withheld(before, pause))
+            raise DeliveryFailed(attempt.reason or "withheld", pause)
+        delivery = _after(attempt, before, pause, last_try=last_try)
+        self._record(image, delivery)
         if delivery.status is DeliveryStatus.DELIVERED:
             count("ResultsDelivered")
-            logger.info("Delivered at try %d", delivery.tries)
+            logger.info("Delivered at attempt %d", delivery.tries)
         elif delivery.status is DeliveryStatus.FAILED:
             count("DeliveriesFailed")
-            logger.warning("Not delivered, at try %d: %s", delivery.tries, delivery.reason)
-        if answer.outcome is AttemptOutcome.REFUSED:
+            logger.warning("Not delivered at attempt %d: %s", delivery.tries, delivery.reason)
+        if attempt.outcome is AttemptOutcome.REFUSED:
             raise DeliveryRefused(delivery.reason)
-        if answer.outcome is AttemptOutcome.TRY_AGAIN:
-            raise DeliveryFailed(f"try {delivery.tries}: {answer.reason}", 0 if last_try else pause)
+        if attempt.outcome is AttemptOutcome.TRY_AGAIN:
+            raise DeliveryFailed(
+                f"attempt {delivery.tries}: {attempt.reason}", 0 if last_try else pause
+            )
 
-    def _try(self, image: Image, event: ResultEvent, *, last_try: bool) -> Attempt:
+    def _attempt(
+        self, third_party: ThirdParty, image: Image, event: ResultEvent, *, last_try: bool
+    ) -> Attempt:
         try:
-            document = integration_xml.document(image)
-        except integration_xml.NoDocument as error:
+            document = xml_document.document(image)
+        except xml_document.NoDocument as error:
             return Attempt(AttemptOutcome.REFUSED, f"not sent: {error}")
         try:
             with timed("DeliverySeconds"):
-                return self._third_party.post(
+                return third_party.post(
                     document, webhook_id=event.id, bypass_circuit_breaker=last_try
                 )
         except Exception as error:
-            # Whatever it was, the image must show that its result is not delivered.
-            logger.exception("Could not be sent")
+            # Whatever it is, the image must show that its result is not delivered.
+            logger.exception("Could not send the result")
             return Attempt(AttemptOutcome.TRY_AGAIN, f"not sent: {type(error).__name__}")
+
+    def _record(self, image: Image, delivery: Delivery) -> None:
+        self._catalog.revise(image.id, partial(with_attempt, delivery=delivery))
 
 
 def _is_settled(image: Image, event: ResultEvent) -> bool:
@@ -109,18 +126,14 @@ def _delivery(image: Image, number: int) -> Delivery:
     return next(known, Delivery(DeliveryStatus.PENDING, tries=0, number=number))
 
 
-def _held(image: Image, event: ResultEvent, pause: float) -> Delivery:
-    """The delivery's state where its try was held back: the last try, and when the next comes."""
-    return replace(
-        _delivery(image, event.delivery),
-        status=DeliveryStatus.PENDING,
-        next_try_at=_after_pause(pause),
-    )
+def _withheld(before: Delivery, pause: float) -> Delivery:
+    """The delivery after an attempt that the circuit breaker withheld: when the next one comes."""
+    return replace(before, status=DeliveryStatus.PENDING, next_try_at=_after_pause(pause))
 
 
-def _after(answer: Attempt, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
-    """The delivery's state after a try."""
-    match answer.outcome:
+def _after(attempt: Attempt, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
+    """The delivery after an attempt."""
+    match attempt.outcome:
         case AttemptOutcome.DELIVERED:
             status = DeliveryStatus.DELIVERED
         case AttemptOutcome.TRY_AGAIN if not last_try:
@@ -131,9 +144,9 @@ def _after(answer: Attempt, before: Delivery, pause: float, *, last_try: bool) -
         status,
         tries=before.tries + 1,
         last_tried_at=datetime.now(UTC),
-        reason=answer.reason,
+        reason=attempt.reason,
         number=before.number,
-        status_code=answer.status_code,
+        status_code=attempt.status_code,
         requested_at=before.requested_at,
         next_try_at=_after_pause(pause) if status is DeliveryStatus.PENDING else None,
     )

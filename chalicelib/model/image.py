@@ -26,6 +26,7 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "DELIVERED"
     FAILED = "FAILED"
     SUPERSEDED = "SUPERSEDED"  # given up for a later delivery
+    NOT_CONFIGURED = "NOT_CONFIGURED"  # the stage has no third party to deliver to
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -152,6 +153,38 @@ def test_deployed_changed_deployed_again_and_destroyed(own_stage: StageProcess) 
     assert run(own_stage, "destroy").returncode == 0
 
 
+def test_a_stage_without_a_third_party_keeps_results_that_can_be_delivered_later(
+    own_stage: StageProcess,
+) -> None:
+    own_stage.start()
+    third_party_url = own_stage.ready["third_party_url"]
+    done = run(own_stage, "deploy", THIRD_PARTY_URL="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no THIRD_PARTY_URL: results are kept" in done.stdout
+    photographs = f"http://127.0.0.1:{own_stage.environment['PHOTOGRAPHS_PORT']}"
+    response = own_stage.request("POST", "/images", json={"url": f"{photographs}/coffee.png"})
+    image_id = response.json()["id"]
+    assert own_stage.recognized(image_id)["labels"]
+    delivery = ended_delivery(own_stage, image_id)
+    assert (delivery["status"], delivery["tries"]) == ("NOT_CONFIGURED", 0)
+    assert "THIRD_PARTY_URL" in delivery["reason"]
+
+    done = run(own_stage, "deploy", THIRD_PARTY_URL=third_party_url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert own_stage.request("POST", f"/images/{image_id}/deliveries").status_code == 202
+    assert ended_delivery(own_stage, image_id)["status"] == "DELIVERED"
+
+
+def ended_delivery(stage: StageProcess, image_id: str) -> dict[str, Any]:
+    """The image's last delivery once it is no longer pending."""
+    return wait_for(
+        lambda: stage.request("GET", f"/images/{image_id}").json()["delivery"] or {},
+        lambda delivery: delivery.get("status") not in {None, "PENDING"},
+        60,
+        "a delivery",
+    )
+
+
 def test_a_deploy_that_was_cut_off_after_the_second_stack_ends_well(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
@@ -213,7 +246,6 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
 @pytest.mark.parametrize(
     ("command", "name", "changes", "says"),
     [
-        ("deploy", "local", {"THIRD_PARTY_URL": ""}, "THIRD_PARTY_URL is missing"),
         *(("deploy", *wrong) for wrong in WRONG),
         *(("destroy", *wrong) for wrong in WRONG),
     ],

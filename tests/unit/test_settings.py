@@ -14,7 +14,6 @@ REQUIRED = {
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
     "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
     "INTEGRATION_DEAD_LETTERS_URL": "https://sqs.example.com/1/integration-dead-letters",
-    "THIRD_PARTY_URL": "https://third.example.com/results",
     "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
 }
 
@@ -31,6 +30,20 @@ def test_one_error_names_all_that_is_missing() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({})
     assert all(name in str(caught.value) for name in REQUIRED)
+
+
+def test_a_stage_that_is_not_deployed_names_the_commands_that_deploy_one() -> None:
+    with pytest.raises(SettingsError, match=r"make run.*make deploy.*chalice local --stage local"):
+        Settings.from_environment({})
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({**REQUIRED, "IMAGES_BUCKET_NAME": ""})
+    assert "make run" not in str(caught.value)
+
+
+def test_a_third_party_is_optional() -> None:
+    assert Settings.from_environment(REQUIRED).third_party_url == ""
+    url = "https://third.example.com/results"
+    assert Settings.from_environment({**REQUIRED, "THIRD_PARTY_URL": url}).third_party_url == url
 
 
 @pytest.mark.parametrize(

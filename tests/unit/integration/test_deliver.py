@@ -56,6 +56,17 @@ def test_a_delivered_result_is_noted_and_not_sent_again() -> None:
     assert world.third_party.webhook_ids == ["msg_1"]
 
 
+def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later() -> None:
+    world = World(DELIVERED)
+    nobody = ResultDelivery(world.catalog, None, RetrySchedule((5,)))  # type: ignore[arg-type]
+    nobody.deliver(EVENT, receive_count=1, last_try=False)
+    assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.NOT_CONFIGURED, 0)
+    assert world.delivery.reason is not None
+    assert "THIRD_PARTY_URL" in world.delivery.reason
+    world.deliver()
+    assert world.delivery.status is DeliveryStatus.DELIVERED
+
+
 def test_a_third_party_that_is_down_is_tried_again_under_the_same_id() -> None:
     world = World(DOWN, DELIVERED)
     with pytest.raises(DeliveryFailed, match="503"):
