@@ -1,7 +1,8 @@
 # make run    run everything on this machine until Ctrl-C
 # make demo   the same, but stop after recognizing one photograph
 # make test   run all tests but the long fault campaigns
-# make check  run the linters and the type checker
+# make check  run the linters, the type checker and the check of links in the docs
+# make lock   resolve requirements.in into requirements.txt, which Chalice packages
 # make faults run the long fault campaigns, a failing third party and killed workers: 200 images each
 #
 # make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploy or update a stage on AWS
@@ -17,7 +18,7 @@ EMULATOR := .localcloud/emulator/.installed
 PIP := install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults check format setup clean deploy destroy token revoke redrive
+.PHONY: help run demo test faults check format lock setup clean deploy destroy token revoke redrive
 
 QUEUE ?= integration
 
@@ -41,10 +42,17 @@ check: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint infra/*.yaml
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python docs/links.py
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+lock: $(INSTALLED)
+	@CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --upgrade \
+		--strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--annotation-style line --output-file requirements.txt requirements.in
 
 setup: $(INSTALLED) $(EMULATOR)
 	@$(BIN)/python -m localcloud.rekognition.weights --cache .localcloud/models

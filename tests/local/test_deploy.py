@@ -52,6 +52,10 @@ def environment_of(stage: StageProcess, **changes: str) -> dict[str, str]:
     }
 
 
+# An empty one takes the third party away from a stage; of the others empty means unset.
+_MAY_BE_EMPTY = {"THIRD_PARTY_URL"}
+
+
 def run(
     stage: StageProcess, command: str, *, name: str = "local", **changes: str
 ) -> subprocess.CompletedProcess[str]:
@@ -60,7 +64,9 @@ def run(
     return subprocess.run(
         [sys.executable, "-m", f"infra.{command}", "--stage", name],
         cwd=stage.folder,
-        env={key: value for key, value in environment.items() if value},
+        env={
+            key: environment[key] for key in environment if environment[key] or key in _MAY_BE_EMPTY
+        },
         capture_output=True,
         text=True,
         timeout=180,
