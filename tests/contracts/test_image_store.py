@@ -1,0 +1,64 @@
+"""What intake, recognition and removal rely on in the bucket of images."""
+
+import pytest
+
+from chalicelib.catalog.image_store import ImageStore
+from chalicelib.model.findings import Feature
+from chalicelib.model.identity import image_key
+from tests.helpers.memory import MemoryAws
+
+A, B, C = ("0" * 31 + digit for digit in "abc")
+
+
+@pytest.fixture
+def store(aws: MemoryAws) -> ImageStore:
+    return ImageStore(aws.client("s3"), aws.bucket_name)
+
+
+def put(store: ImageStore, image_id: str, content: bytes = b"content") -> bool:
+    return store.put(image_id, content, "image/png", [Feature.LABELS, Feature.TEXT])
+
+
+def test_an_image_is_stored_once_and_never_overwritten(aws: MemoryAws, store: ImageStore) -> None:
+    assert put(store, A, b"first")
+    assert not put(store, A, b"second")
+    found = aws.client("s3").get_object(Bucket=aws.bucket_name, Key=image_key(A))
+    assert (found["Body"].read(), found["ContentType"]) == (b"first", "image/png")
+
+
+def test_an_image_exists_until_it_is_deleted_and_a_second_delete_is_no_error(
+    store: ImageStore,
+) -> None:
+    assert not store.exists(A)
+    put(store, A)
+    assert store.exists(A)
+    for _ in range(2):
+        store.delete(A)
+        assert not store.exists(A)
+
+
+def test_a_deleted_image_can_be_stored_again(store: ImageStore) -> None:
+    put(store, A)
+    store.delete(A)
+    assert put(store, A)
+
+
+def test_the_requested_features_are_kept_on_the_object(aws: MemoryAws, store: ImageStore) -> None:
+    put(store, A)
+    assert store.features_of(A) == (Feature.LABELS, Feature.TEXT)
+    assert store.features_of(B) == ()
+    aws.client("s3").put_object(Bucket=aws.bucket_name, Key=image_key(B), Body=b"by hand")
+    assert store.features_of(B) == ()
+
+
+def test_pages_go_through_the_images_in_order_and_leave_other_objects_out(
+    aws: MemoryAws, store: ImageStore
+) -> None:
+    for image_id in (C, A, B):
+        put(store, image_id)
+    for key in ("images/readme.txt", "uploads/x", "other"):
+        aws.client("s3").put_object(Bucket=aws.bucket_name, Key=key, Body=b"")
+    stored, after = store.page("")
+    assert ([image_id for image_id, _ in stored], after) == ([A, B, C], "")
+    stored, after = store.page(image_key(A))
+    assert [image_id for image_id, _ in stored] == [B, C]

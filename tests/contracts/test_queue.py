@@ -1,0 +1,152 @@
+"""What the handlers rely on in a queue: which messages are done, come again, or are dead letters."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chalicelib.aws.sqs_queue import BatchIncomplete, GiveUp, Message, Queue, TryAgainLater
+from tests.helpers.memory import MemoryAws
+from tests.helpers.stage_process import wait_for
+
+
+class World:
+    """A queue, and Lambda's part in emptying it."""
+
+    def __init__(self, aws: MemoryAws) -> None:
+        self._client = aws.client("sqs")
+        self._aws = aws
+        self.queue = Queue(self._client, aws.queue_url, aws.max_receives, aws.dead_letters_url)
+
+    def send(self, *bodies: str) -> None:
+        for body in bodies:
+            self._client.send_message(QueueUrl=self._aws.queue_url, MessageBody=body)
+
+    def receive(self, count: int) -> dict[str, Any]:
+        """The event that Lambda makes of this many messages, once they are all there."""
+        records: list[dict[str, Any]] = []
+
+        def more() -> int:
+            answer = self._client.receive_message(
+                QueueUrl=self._aws.queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
+            )
+            records.extend(map(_record, answer.get("Messages", [])))
+            return len(records)
+
+        wait_for(more, lambda found: found >= count, 20, f"{count} messages")
+        return {"Records": records}
+
+    def receive_now(self) -> list[Any]:
+        """The messages that are visible at this moment."""
+        answer = self._client.receive_message(QueueUrl=self._aws.queue_url, MaxNumberOfMessages=10)
+        return list(answer.get("Messages", []))
+
+    def process(self, event: dict[str, Any], work: Callable[[Message], None]) -> None:
+        """What Lambda does with an event: it deletes the messages of one that succeeds."""
+        self.queue.process(event, work)
+        for record in event["Records"]:
+            self._client.delete_message(
+                QueueUrl=self._aws.queue_url, ReceiptHandle=record["receiptHandle"]
+            )
+
+    def left(self, url: str = "") -> int:
+        """How many messages are in a queue, visible or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self._client.get_queue_attributes(
+            QueueUrl=url or self._aws.queue_url, AttributeNames=names
+        )
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def dead_letters(self, count: int) -> list[str]:
+        """The bodies of the dead letters, once there are this many."""
+        bodies: list[str] = []
+
+        def more() -> int:
+            answer = self._client.receive_message(
+                QueueUrl=self._aws.dead_letters_url, MaxNumberOfMessages=10
+            )
+            bodies.extend(message["Body"] for message in answer.get("Messages", []))
+            return len(bodies)
+
+        wait_for(more, lambda found: found >= count, 20, f"{count} dead letters")
+        return sorted(bodies)
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "body": message["Body"],
+        "receiptHandle": message["ReceiptHandle"],
+        "attributes": message["Attributes"],
+    }
+
+
+@pytest.fixture
+def world(aws: MemoryAws) -> World:
+    return World(aws)
+
+
+def try_again_at_once(message: Message) -> None:
+    raise TryAgainLater("busy", pause_seconds=0)
+
+
+def test_what_is_done_is_gone(world: World) -> None:
+    world.send("a", "b")
+    done: list[str] = []
+    world.process(world.receive(2), lambda message: done.append(message.body))
+    assert sorted(done) == ["a", "b"]
+    assert world.left() == 0
+
+
+def test_what_fails_comes_again_and_what_is_done_beside_it_does_not(world: World) -> None:
+    world.send("good", "bad")
+
+    def work(message: Message) -> None:
+        if message.body == "bad":
+            try_again_at_once(message)
+
+    with pytest.raises(BatchIncomplete, match="1 of 2"):
+        world.process(world.receive(2), work)
+    again = world.receive(1)
+    assert [record["body"] for record in again["Records"]] == ["bad"]
+    assert again["Records"][0]["attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_a_postponed_message_stays_hidden(world: World) -> None:
+    world.send("a")
+
+    def work(message: Message) -> None:
+        raise TryAgainLater("busy", pause_seconds=600)
+
+    with pytest.raises(BatchIncomplete):
+        world.process(world.receive(1), work)
+    assert world.receive_now() == []
+    assert world.left() == 1
+
+
+def test_after_the_last_receive_a_message_is_a_dead_letter(world: World) -> None:
+    world.send("a")
+    last: list[bool] = []
+    for _ in range(3):
+
+        def work(message: Message) -> None:
+            last.append(message.is_last_receive)
+            try_again_at_once(message)
+
+        with pytest.raises(BatchIncomplete):
+            world.process(world.receive(1), work)
+    assert last == [False, False, True]
+    world.receive_now()  # SQS moves a message when somebody would receive it once more
+    assert world.dead_letters(1) == ["a"]
+    assert world.left() == 0
+
+
+def test_what_is_given_up_is_a_dead_letter_at_once(world: World) -> None:
+    world.send("a")
+
+    def work(message: Message) -> None:
+        raise GiveUp("never")
+
+    world.process(world.receive(1), work)
+    assert world.dead_letters(1) == ["a"]
+    assert world.left() == 0

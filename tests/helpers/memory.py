@@ -1,0 +1,78 @@
+"""AWS in memory: moto stands for the services where a test needs neither their speed nor a socket.
+
+tests/contracts runs the same suite over this and over the emulator.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+BUCKET_NAME = "images-bucket"
+TABLE_NAME = "catalog"
+
+
+@dataclass(frozen=True)
+class MemoryAws:
+    """The resources that the classes under test work with."""
+
+    bucket_name: str
+    table_name: str
+    queue_url: str
+    dead_letters_url: str
+    max_receives: int
+
+    def client(self, service: str) -> Any:
+        """A boto3 client that answers from memory, or from wherever a subclass keeps it."""
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+
+@contextmanager
+def memory_aws() -> Iterator[MemoryAws]:
+    """A bucket, the catalog's table and a queue with its dead-letter queue, all empty."""
+    with mock_aws():
+        aws = MemoryAws(BUCKET_NAME, TABLE_NAME, "", "", max_receives=3)
+        aws.client("s3").create_bucket(Bucket=BUCKET_NAME)
+        create_table(aws.client("dynamodb"), TABLE_NAME)
+        queue_url, dead_letters_url = create_queues(aws.client("sqs"), "queue", aws.max_receives)
+        yield MemoryAws(BUCKET_NAME, TABLE_NAME, queue_url, dead_letters_url, aws.max_receives)
+
+
+def create_table(client: Any, name: str) -> None:
+    """A table with the keys of the catalog's, and without its indexes."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+    )
+
+
+def create_queues(client: Any, name: str, max_receives: int) -> tuple[str, str]:
+    """The URLs of a queue and of its dead-letter queue."""
+    dead_letters_url: str = client.create_queue(QueueName=f"{name}-dead-letters")["QueueUrl"]
+    arn = client.get_queue_attributes(QueueUrl=dead_letters_url, AttributeNames=["QueueArn"])
+    policy = {
+        "deadLetterTargetArn": arn["Attributes"]["QueueArn"],
+        "maxReceiveCount": max_receives,
+    }
+    queue_url: str = client.create_queue(
+        QueueName=name,
+        Attributes={"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "60"},
+    )["QueueUrl"]
+    return queue_url, dead_letters_url
