@@ -100,11 +100,11 @@ class Catalog:
             return Registration(arrival, is_new=True, added=arrival.pending)
         before: list[Image] = []
 
-        def arrive(known: Image) -> Image:
+        def add_arrival(known: Image) -> Image:
             before.append(known)
             return with_arrival(known, arrival)
 
-        image = self.revise(arrival.id, arrive)
+        image = self.revise(arrival.id, add_arrival)
         if image is None:  # removed after `_create` found it
             return self.register(arrival)
         pending_before = set(before[-1].pending)

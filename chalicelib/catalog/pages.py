@@ -150,21 +150,21 @@ class CatalogPages:
             return entries
         least = keys.confidence_key(request.min_confidence)
         for label in request.labels:
-            wanted = [{"pk": entry["pk"], "sk": keys.label_sort_key(label)} for entry in entries]
+            item_keys = [{"pk": entry["pk"], "sk": keys.label_sort_key(label)} for entry in entries]
             has_label = {
-                item["pk"] for item in self._batch(wanted) if str(item["best_key"]) >= least
+                item["pk"] for item in self._batch(item_keys) if str(item["best_key"]) >= least
             }
             entries = [entry for entry in entries if entry["pk"] in has_label]
         return entries
 
     def _images(self, partitions: Sequence[str]) -> tuple[ImageSummary, ...]:
         """The images in the order of `partitions`; removed images are left out."""
-        wanted = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
-        images = {item["pk"]: summary_of(item) for item in self._batch(wanted)}
+        item_keys = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
+        images = {item["pk"]: summary_of(item) for item in self._batch(item_keys)}
         return tuple(images[partition] for partition in partitions if partition in images)
 
-    def _batch(self, wanted: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        pending = [to_item(key) for key in wanted]
+    def _batch(self, item_keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        pending = [to_item(key) for key in item_keys]
         while pending:
             response = self._client.batch_get_item(
                 RequestItems={self._table_name: {"Keys": pending}}

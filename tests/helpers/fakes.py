@@ -146,14 +146,14 @@ class FakeResultsTopic:
 
 @dataclass
 class FakeThirdParty:
-    """Returns or raises its `answers` one after the other, and records the webhook ids."""
+    """Returns or raises its `attempts` one after the other, and records the webhook ids."""
 
-    answers: list[Attempt | Exception]
+    attempts: list[Attempt | Exception]
     webhook_ids: list[str] = field(default_factory=list)
 
     def post(self, document: bytes, webhook_id: str, *, bypass_circuit_breaker: bool) -> Attempt:
         self.webhook_ids.append(webhook_id)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        attempt = self.attempts.pop(0)
+        if isinstance(attempt, Exception):
+            raise attempt
+        return attempt
