@@ -20,7 +20,7 @@ from PIL import Image
 from chalicelib.aws import clients
 from infra import webhook_secrets
 from tests.helpers.bare_emulator import CREDENTIALS, bare_emulator
-from tests.helpers.one_process import Counting, World
+from tests.helpers.one_process import CountingServer, World
 
 REASONS = (
     ("s3.PutObject", "store the image, unless it is stored"),
@@ -42,7 +42,7 @@ REASONS = (
 def calls_of_one_image() -> list[str]:
     """The calls made for one image, in order, each as `service.Operation`."""
     calls: list[str] = []
-    server = Counting()
+    server = CountingServer()
     with tempfile.TemporaryDirectory() as folder, bare_emulator(Path(folder)) as emulator:
         webhook_secrets.first(emulator.client("ssm"), "local")
         endpoints = {

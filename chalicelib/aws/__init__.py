@@ -1,4 +1,4 @@
 """Access to AWS: clients, a DynamoDB table, an SQS queue, logs and metrics.
 
-Knows nothing of images beyond the id that log lines carry. Begin with `clients`.
+Apart from the image id in log lines, nothing here depends on images. Begin with `clients`.
 """

@@ -1,4 +1,4 @@
-"""One DynamoDB table, in plain values: reading, and writing under conditions."""
+"""Reads and conditional writes of one DynamoDB table, in plain values."""
 
 import random
 import time
@@ -10,30 +10,38 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 Values = dict[str, Any]
-Item = Mapping[str, Any]  # attribute name to DynamoDB's typed value, as the boto3 client has it
+Item = Mapping[str, Any]  # attribute names to DynamoDB's typed values, as the boto3 client has them
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
 
 
 class Table:
-    """A table with the keys `pk` and `sk`."""
+    """A table with the partition key `pk` and the sort key `sk`.
+
+    Values are plain: texts, numbers, booleans, lists and dicts. Numbers that are read are Decimals.
+    Methods raise botocore's ClientError unless they say otherwise.
+    """
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
         self.name = name
 
     def get(self, pk: str, sk: str) -> Values | None:
-        """An item as of this moment."""
-        answer = self._client.get_item(
+        """An item, read with strong consistency, or None if there is none."""
+        response = self._client.get_item(
             TableName=self.name, Key=to_item({"pk": pk, "sk": sk}), ConsistentRead=True
         )
-        return from_item(answer["Item"]) if "Item" in answer else None
+        return from_item(response["Item"]) if "Item" in response else None
 
     def items(self, condition: str, values: Values, projection: str = "") -> Iterator[Values]:
-        """The items of a partition that a key condition chooses, as of this moment, in order."""
+        """All items that match a key condition, in the order of their sort keys.
+
+        Reads with strong consistency. `projection` lists the attributes to read, separated by a
+        comma and a space; without it, items have all their attributes.
+        """
         query: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": condition,
@@ -41,27 +49,30 @@ class Table:
             "ConsistentRead": True,
         }
         if projection:
-            # Every word as an alias, because DynamoDB keeps many for itself.
-            words = projection.split(", ")
-            query["ProjectionExpression"] = ", ".join(f"#{word}" for word in words)
-            query["ExpressionAttributeNames"] = {f"#{word}": word for word in words}
+            # Every name gets a placeholder, because DynamoDB reserves many words.
+            names = projection.split(", ")
+            query["ProjectionExpression"] = ", ".join(f"#{name}" for name in names)
+            query["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
         for page in self._client.get_paginator("query").paginate(**query):
             yield from map(from_item, page["Items"])
 
     def some_items(self, condition: str, values: Values, limit: int) -> list[Values]:
-        """The first items of a partition that a key condition chooses, in order."""
-        answer = self._client.query(
+        """The first items that match a key condition, at most `limit`, by ascending sort key.
+
+        Reads with eventual consistency.
+        """
+        response = self._client.query(
             TableName=self.name,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item(values),
             Limit=limit,
         )
-        return [from_item(item) for item in answer["Items"]]
+        return [from_item(item) for item in response["Items"]]
 
     def put(
         self, values: Values, condition: str = "", condition_values: Values | None = None
     ) -> bool:
-        """Write a whole item; False, and nothing written, where the condition does not hold."""
+        """Write a whole item; return False and write nothing if the condition does not hold."""
         try:
             self._client.put_item(**self._put(values, condition, condition_values))
         except ClientError as error:
@@ -73,9 +84,13 @@ class Table:
     def update(
         self, pk: str, sk: str, expression: str, values: Values, condition: str
     ) -> tuple[bool, Values | None]:
-        """Change an item under a condition; whether it held, and the item as it is afterwards."""
+        """Change an item if a condition holds.
+
+        Returns whether it held, and the item: after the change if it held, else unchanged. The item
+        is None if it does not exist.
+        """
         try:
-            answer = self._client.update_item(
+            response = self._client.update_item(
                 TableName=self.name,
                 Key=to_item({"pk": pk, "sk": sk}),
                 UpdateExpression=expression,
@@ -89,55 +104,63 @@ class Table:
                 raise
             item = error.response.get("Item")
             return False, from_item(item) if item else None
-        return True, from_item(answer["Attributes"])
+        return True, from_item(response["Attributes"])
 
     def put_in_transaction(
         self, values: Values, condition: str = "", condition_values: Values | None = None
     ) -> Values:
-        """A part of `transact`: write a whole item."""
+        """An action for `transact` that writes a whole item."""
         return {"Put": self._put(values, condition, condition_values)}
 
     def delete_in_transaction(
         self, pk: str, sk: str, condition: str = "", condition_values: Values | None = None
     ) -> Values:
-        """A part of `transact`: delete an item."""
+        """An action for `transact` that deletes an item."""
         delete = {"TableName": self.name, "Key": to_item({"pk": pk, "sk": sk})}
         return {"Delete": delete | _conditional(condition, condition_values)}
 
     def add_in_transaction(
         self, pk: str, sk: str, numbers: Mapping[str, int], **texts: str
     ) -> Values:
-        """A part of `transact`: add to the numbers of an item, and set its texts."""
+        """An action for `transact` that adds to numeric attributes and sets text attributes.
+
+        DynamoDB creates the item, and starts each number at 0, if it does not exist.
+        """
         return {"Update": self._add(pk, sk, numbers, texts)}
 
-    def transact(self, parts: list[Values]) -> bool:
-        """Write all of the parts (at most 100), or none: False where a condition does not hold.
+    def transact(self, actions: list[Values]) -> bool:
+        """Carry out all of the actions, at most 100, or none of them.
 
-        Another transaction on one of the items at the same moment is waited for.
+        Returns False if the condition of an action does not hold. Retries after a conflict with
+        another transaction, at most 5 attempts in total, then raises TransactionCanceledException.
         """
-        for number in range(_TRIES):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
-                self._client.transact_write_items(TransactItems=parts)
+                self._client.transact_write_items(TransactItems=actions)
             except self._client.exceptions.TransactionCanceledException as error:
                 reasons = {reason.get("Code") for reason in error.response["CancellationReasons"]}
                 if "ConditionalCheckFailed" in reasons:
                     return False
-                if "TransactionConflict" not in reasons or number == _TRIES - 1:
+                if "TransactionConflict" not in reasons or attempt == _MAX_ATTEMPTS - 1:
                     raise
-                _pause(number)
+                _pause(attempt)
             else:
                 return True
-        raise AssertionError("The last try returns or raises.")
+        raise AssertionError("The last attempt returns or raises.")
 
     def add(self, pk: str, sk: str, numbers: Mapping[str, int]) -> None:
-        """Add to the numbers of an item."""
-        for number in range(_TRIES):
+        """Add to numeric attributes of an item, which is created if it does not exist.
+
+        Retries after a conflict with a transaction, at most 5 attempts in total, then raises
+        TransactionConflictException.
+        """
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 self._client.update_item(**self._add(pk, sk, numbers, {}))
             except self._client.exceptions.TransactionConflictException:
-                if number == _TRIES - 1:
+                if attempt == _MAX_ATTEMPTS - 1:
                     raise
-                _pause(number)
+                _pause(attempt)
             else:
                 return
 
@@ -150,19 +173,21 @@ class Table:
     ) -> Values:
         adds = ", ".join(f"#{name} :{name}" for name in numbers)
         sets = ", ".join(f"#{name} = :{name}" for name in texts)
-        every = {**numbers, **texts}
+        attributes = {**numbers, **texts}
         return {
             "TableName": self.name,
             "Key": to_item({"pk": pk, "sk": sk}),
             "UpdateExpression": f"ADD {adds}" + (f" SET {sets}" if sets else ""),
-            "ExpressionAttributeNames": {f"#{name}": name for name in every},
-            "ExpressionAttributeValues": to_item({f":{name}": every[name] for name in every}),
+            "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+            "ExpressionAttributeValues": to_item(
+                {f":{name}": value for name, value in attributes.items()}
+            ),
         }
 
 
-def _pause(number: int) -> None:
-    """Some milliseconds, more each time, and not the same for two who met."""
-    time.sleep(random.uniform(0, 0.05 * 2**number))  # noqa: S311 - no secret
+def _pause(attempt: int) -> None:
+    """Exponential backoff with jitter: up to 50 ms after attempt 0, twice that after each next."""
+    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - no secret
 
 
 def _conditional(condition: str, values: Values | None) -> Values:
@@ -179,7 +204,7 @@ def _condition_failed(error: ClientError) -> bool:
 
 
 def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain values as DynamoDB's typed values; None is left out."""
+    """Convert plain values to DynamoDB's typed values; drops None, also inside dicts."""
     return {
         name: _serializer.serialize(_numbers_as_decimals(value))
         for name, value in values.items()
@@ -188,7 +213,7 @@ def to_item(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(item: Item) -> dict[str, Any]:
-    """DynamoDB's typed values as plain values."""
+    """Convert DynamoDB's typed values to plain values; numbers become Decimals."""
     return {name: _deserializer.deserialize(value) for name, value in item.items()}
 
 

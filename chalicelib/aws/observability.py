@@ -1,8 +1,7 @@
-"""What the running system tells: JSON logs that name the image in every line, and metrics.
+"""Logs as lines of JSON that carry the image's id, and CloudWatch metrics.
 
-Metrics are lines in CloudWatch's embedded metric format, so they cost no call. Secrets that a URL
-or a header can carry are taken out of every log line here, so that no other place has to think
-of it.
+Metrics are log lines in CloudWatch's embedded metric format, so they need no API call. This module
+removes the secrets that a URL or a header can carry from every log line, so that no caller has to.
 """
 
 import logging
@@ -21,7 +20,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 SERVICE = "image-recognition"
 NAMESPACE = "ImageRecognition"
 
-# Query strings carry signatures of signed URLs, user information passwords, Bearer tokens access.
+# A URL's query string can carry a signature, and its user information a password. A Bearer token
+# grants access.
 _SECRETS = (
     (re.compile(r"(?P<kept>https?://[^\s\"'<>?#\\]*)[?#][^\s\"'<>\\]*"), r"\g<kept>?(not logged)"),
     (re.compile(r"(?P<kept>https?://)[^\s\"'<>/@]*@"), r"\g<kept>(not logged)@"),
@@ -30,13 +30,13 @@ _SECRETS = (
 
 _image_id: ContextVar[str | None] = ContextVar("image_id", default=None)
 _metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
-_metrics_lock = threading.Lock()  # a batch is worked on by several threads
+_metrics_lock = threading.Lock()  # several threads process one batch
 
 logger = logging.getLogger(__name__)
 
 
 class _JsonLines(LambdaPowertoolsFormatter):
-    """A log record as one line of JSON, with the image's id and without secrets."""
+    """Formats a log record as one line of JSON, with the image's id and without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.correlation_id = _image_id.get()
@@ -44,19 +44,25 @@ class _JsonLines(LambdaPowertoolsFormatter):
 
 
 def configure_logging(level: str, *loggers: logging.Logger) -> None:
-    """Let loggers, and those of chalicelib, write JSON lines to the standard output."""
+    """Make `loggers` and those of chalicelib write JSON lines to standard error, from `level` up.
+
+    `level` is a name such as INFO.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(
         _JsonLines(utc=True, use_rfc3339=True, serialize_stacktrace=False, service=SERVICE)
     )
-    for chosen in (*loggers, logging.getLogger("chalicelib")):
-        chosen.handlers = [handler]
-        chosen.propagate = False
-        chosen.setLevel(level)
+    for configured in (*loggers, logging.getLogger("chalicelib")):
+        configured.handlers = [handler]
+        configured.propagate = False
+        configured.setLevel(level)
 
 
 def without_secrets(text: str) -> str:
-    """A text in which no URL has a query or user information, and no Bearer token is left."""
+    """The text without the queries, fragments and user information of URLs, and Bearer tokens.
+
+    `(not logged)` takes the place of each.
+    """
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -64,7 +70,7 @@ def without_secrets(text: str) -> str:
 
 @contextmanager
 def about_image(image_id: str) -> Iterator[None]:
-    """While this lasts, this thread's log lines carry the image's id."""
+    """A context in which the log lines of this thread carry the image's id as correlation_id."""
     token = _image_id.set(image_id)
     try:
         yield
@@ -73,18 +79,18 @@ def about_image(image_id: str) -> Iterator[None]:
 
 
 def count(metric: str, value: float = 1) -> None:
-    """Add to a metric that counts things."""
+    """Add to a metric of unit Count."""
     _add(metric, MetricUnit.Count, value)
 
 
 def count_bytes(metric: str, value: int) -> None:
-    """Add a size in bytes."""
+    """Add a size to a metric of unit Bytes."""
     _add(metric, MetricUnit.Bytes, value)
 
 
 @contextmanager
 def timed(metric: str) -> Iterator[None]:
-    """Measure how many seconds the block takes, whether or not it succeeds."""
+    """Add the duration of the block to a metric of unit Seconds, even if the block raises."""
     started = time.monotonic()
     try:
         yield
@@ -93,7 +99,11 @@ def timed(metric: str) -> Iterator[None]:
 
 
 def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
-    """Chalice's middleware: after each invocation, its metrics go out, and requests are logged."""
+    """Chalice middleware that writes the metrics of each invocation and logs HTTP requests.
+
+    Writes the metrics even if the invocation raises. Logs method, path and HTTP status of a request
+    and, for an error, its Code.
+    """
     try:
         response = get_response(event)
     finally:

@@ -1,8 +1,9 @@
-"""Working through a batch of SQS messages so that nothing is lost and nothing done is repeated.
+"""Processes a batch of SQS messages: loses none, and repeats none that succeeded.
 
-Chalice cannot ask Lambda for partial batch responses (ReportBatchItemFailures). So every message
-is worked on, the done ones are deleted here, and an error is raised for the rest: SQS gives those
-again after a pause that grows with each receive, and at last to the dead-letter queue.
+Chalice does not support partial batch responses (ReportBatchItemFailures). Instead, `Queue.process`
+processes every message, deletes those that succeeded and raises an error for the rest. SQS delivers
+those again after a backoff that grows with each receive, and finally moves them to the dead-letter
+queue.
 """
 
 import logging
@@ -21,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 class BatchIncomplete(Exception):
-    """Some messages of a batch could not be worked off; SQS will give them again."""
+    """Raised when some messages of a batch failed; SQS delivers those again."""
 
 
 class TryAgainLater(Exception):
-    """What passes by itself: the message is to be given again after a pause of its own.
+    """Raised by work that fails temporarily; SQS delivers the message again after `pause_seconds`.
 
-    `pause_seconds` is 0 for a message that was received for the last time, so that it goes to the
-    dead-letter queue at once.
+    `pause_seconds` is 0 at a message's last receive, so that it moves to the dead-letter queue at
+    once.
     """
 
     def __init__(self, reason: str, pause_seconds: float) -> None:
@@ -37,15 +38,15 @@ class TryAgainLater(Exception):
 
 
 class GiveUp(Exception):
-    """What no further try would mend: the message goes to the dead-letter queue at once."""
+    """Raised by work that no retry can complete; the message moves to the dead-letter queue."""
 
 
 @dataclass(frozen=True)
 class Message:
     """One SQS message.
 
-    `receive_count` is 1 at its first receive. `is_last_receive` says that the message goes to the
-    dead-letter queue if it fails this time.
+    `receive_count` is 1 at the first receive. If processing fails when `is_last_receive` is true,
+    SQS moves the message to the dead-letter queue.
     """
 
     id: str
@@ -56,7 +57,11 @@ class Message:
 
 
 class Queue:
-    """The queue that a batch came from. `dead_letters_url` is for work that raises GiveUp."""
+    """The queue of a batch of messages.
+
+    `max_receives` is the queue's maxReceiveCount. `dead_letters_url` is the URL of the dead-letter
+    queue; only work that raises GiveUp needs it.
+    """
 
     def __init__(
         self, client: Any, url: str, max_receives: int, dead_letters_url: str = ""
@@ -67,8 +72,8 @@ class Queue:
         self._max_receives = max_receives
 
     def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages that are done."""
-        for start in range(0, len(messages), 10):  # the most that SQS deletes in one request
+        """Delete messages that were processed successfully."""
+        for start in range(0, len(messages), 10):  # DeleteMessageBatch takes at most 10
             self._client.delete_message_batch(
                 QueueUrl=self._url,
                 Entries=[
@@ -78,7 +83,7 @@ class Queue:
             )
 
     def postpone(self, message: Message, pause_seconds: float) -> None:
-        """Let a message be given again after a pause."""
+        """Make SQS deliver a message again after a pause, rounded up to whole seconds."""
         self._client.change_message_visibility(
             QueueUrl=self._url,
             ReceiptHandle=message.receipt_handle,
@@ -88,33 +93,34 @@ class Queue:
     def process(
         self, event: Mapping[str, Any], work: Callable[[Message], None], concurrency: int = 10
     ) -> None:
-        """Process every message of the event with which Lambda passes on a batch.
+        """Call `work` for every message of Lambda's SQS event, `concurrency` messages at a time.
 
-        `concurrency` messages are processed at a time. Raises BatchIncomplete if some failed.
+        `work` raises TryAgainLater, GiveUp or any other exception if it fails. Raises
+        BatchIncomplete if a message stays in the queue.
         """
         messages = list(self._messages(event))
         with ThreadPoolExecutor(max_workers=concurrency) as pool:
-            failed = set(pool.map(lambda message: self._failed(message, work), messages)) - {None}
+            failed = set(pool.map(lambda message: self._process(message, work), messages)) - {None}
         if failed:
             self.delete([message for message in messages if message not in failed])
             raise BatchIncomplete(
-                f"{len(failed)} of {len(messages)} messages could not be worked off; "
-                "the lines above say why. SQS gives them again, and at last to the "
-                "dead-letter queue."
+                f"{len(failed)} of {len(messages)} messages failed; the log lines above say why. "
+                "SQS delivers them again, and finally moves them to the dead-letter queue."
             )
 
-    def _failed(self, message: Message, work: Callable[[Message], None]) -> Message | None:
+    def _process(self, message: Message, work: Callable[[Message], None]) -> Message | None:
+        """Process one message; returns it if it failed and stays in the queue."""
         try:
             self._work(message, work)
-        except TryAgainLater as later:
-            logger.info("Message %s is to come again: %s", message.id, later)
-            self.postpone(message, later.pause_seconds)
+        except TryAgainLater as error:
+            logger.info("Message %s will be retried: %s", message.id, error)
+            self.postpone(message, error.pause_seconds)
             return message
         except Exception:
             logger.exception("Message %s failed (receive %d)", message.id, message.receive_count)
             if not message.is_last_receive:
                 pause = FIRST_PAUSE_SECONDS * 2 ** (message.receive_count - 1)
-                # What failed together should not come back together.
+                # Jitter keeps messages that failed together from coming back together.
                 jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - no secret
                 self.postpone(message, min(pause, LONGEST_BACKOFF_SECONDS) * jitter)
             return message
@@ -123,9 +129,9 @@ class Queue:
     def _work(self, message: Message, work: Callable[[Message], None]) -> None:
         try:
             work(message)
-        except GiveUp as reason:
-            logger.info("Message %s is a dead letter: %s", message.id, reason)
-            # Before it is deleted here, so that a stop in between loses nothing.
+        except GiveUp as error:
+            logger.info("Message %s goes to the dead-letter queue: %s", message.id, error)
+            # Sent before the original is deleted, so that an interruption in between loses nothing.
             self._client.send_message(QueueUrl=self._dead_letters_url, MessageBody=message.body)
 
     def _messages(self, event: Mapping[str, Any]) -> Iterator[Message]:

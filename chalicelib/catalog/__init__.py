@@ -1,4 +1,4 @@
-"""What is known of every image: items in DynamoDB, content in S3.
+"""The catalog: images and their findings as items in DynamoDB, their content in S3.
 
-Begin with `images` (one image), `pages` (many) and `keys` (how the table is laid out).
+Begin with `images` (one image), `pages` (lists) and `keys` (the layout of the table).
 """

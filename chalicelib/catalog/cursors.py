@@ -1,4 +1,4 @@
-"""Where the next page of a list begins, as a text that callers pass on unread."""
+"""Opaque cursors: the position of a list's next page as a text that callers pass back unchanged."""
 
 import base64
 import binascii
@@ -8,27 +8,33 @@ from chalicelib.model.errors import InvalidRequest
 
 
 def write_cursor(fingerprint: str, last_key: str) -> str:
-    """The cursor of the page after a key, in the list with a fingerprint."""
+    """The cursor of the page that begins after `last_key` in the list of the query `fingerprint`.
+
+    It is URL-safe base64 without padding.
+    """
     text = json.dumps([fingerprint, last_key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str | None, fingerprint: str) -> str | None:
-    """The key after which a page begins; None: it is the first. Raises InvalidRequest."""
+    """The key after which a page begins; None, without a cursor, for the first page.
+
+    Raises InvalidRequest if the cursor is damaged or belongs to another query's list.
+    """
     if cursor is None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        of_list, last_key = map(str, position)
+        cursor_fingerprint, last_key = map(str, position)
     except (binascii.Error, ValueError, TypeError):
         raise InvalidRequest(
-            f"The cursor {cursor!r:.100} is damaged. Pass the cursor of the page before unchanged, "
-            "or ask for the first page without one."
+            f"The cursor {cursor!r:.100} is damaged. Pass the cursor of the previous page "
+            "unchanged, or request the first page without a cursor."
         ) from None
-    if of_list != fingerprint:
+    if cursor_fingerprint != fingerprint:
         raise InvalidRequest(
-            "The cursor is of another query. Pass a cursor with the query that gave it (only the "
-            "limit may differ), or ask for the first page without one."
+            "The cursor belongs to another query. Pass it with the query that returned it (only "
+            "the limit may differ), or request the first page without a cursor."
         )
     return last_key

@@ -1,7 +1,8 @@
-"""The use case: an image that was removed from S3 is forgotten.
+"""The use case: delete the items of an image that was removed from S3.
 
-S3's events come late, twice and in any order, so what counts is not the event but what S3 holds:
-the rows go only if the object is gone, and only if nobody wrote them since that was looked at.
+S3's events arrive late, more than once and in any order, so the state of the bucket decides, not
+the event: the items are deleted only if the object is gone, and only if the image's item has not
+changed since the check.
 """
 
 import logging
@@ -12,28 +13,33 @@ from chalicelib.catalog.images import Catalog
 
 logger = logging.getLogger(__name__)
 
-_LOOKS = 3
+_MAX_ATTEMPTS = 3
 
 
 class RowKeepsChanging(Exception):
-    """The image's rows changed each time between the look at S3 and their removal."""
+    """Raised when an image's item changed between check and deletion on each of 3 attempts."""
 
 
 class ImageRemoval:
-    """Forgets images that are no longer stored."""
+    """Deletes the items of images that are no longer stored in S3."""
 
     def __init__(self, store: ImageStore, catalog: Catalog) -> None:
         self._store = store
         self._catalog = catalog
 
     def forget(self, image_id: str) -> None:
-        """Delete what is known of an image, unless it is stored (again)."""
-        for _ in range(_LOOKS):
+        """Delete the items of an image, unless S3 still or again holds its object.
+
+        Raises RowKeepsChanging.
+        """
+        for _ in range(_MAX_ATTEMPTS):
             snapshot = self._catalog.snapshot(image_id)
             if self._store.exists(image_id):
                 return
             if self._catalog.forget(snapshot):
                 with about_image(image_id):
-                    logger.info("Removed: its rows are deleted")
+                    logger.info("Image removed from S3: deleted its items")
                 return
-        raise RowKeepsChanging(f"Image {image_id} changed {_LOOKS} times while it was removed.")
+        raise RowKeepsChanging(
+            f"Image {image_id} changed during each of {_MAX_ATTEMPTS} attempts to delete its items."
+        )

@@ -1,4 +1,4 @@
-"""The images in S3."""
+"""The images in S3: write, delete, list and inspect them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import IMAGES_PREFIX, image_id_of_key, image_key
 
-ADDRESS_SECONDS = 300
+PRESIGNED_URL_SECONDS = 300
 
 
 class ImageStore:
-    """The bucket that keeps the images."""
+    """The S3 bucket that stores the images, under the keys of `image_key`."""
 
     def __init__(self, client: Any, bucket_name: str) -> None:
         self._client = client
@@ -22,12 +22,11 @@ class ImageStore:
     def put(
         self, image_id: str, content: bytes, content_type: str, features: Sequence[Feature]
     ) -> bool:
-        """Store an image unless it is there already; tell whether it was written now.
+        """Store an image unless the bucket already has it; returns whether this call wrote it.
 
-        The features that are asked for are noted on the object, for a recognition that hears of it
-        before the catalog does.
-
-        A second write would make S3 tell of a second arrival, so it is left to S3 to refuse it.
+        The object's metadata names the requested features, in case the recognition runs before the
+        image is in the catalog. The write is conditional, because a second write would make S3 send
+        a second notification.
         """
         try:
             self._client.put_object(
@@ -40,8 +39,8 @@ class ImageStore:
                 Metadata={"features": ",".join(features)},
             )
         except ClientError as error:
-            # ConditionalRequestConflict: another write of the same key is under way, with the
-            # same content, since the key is made from the content.
+            # ConditionalRequestConflict: another request is writing the same key at the same time.
+            # It writes the same content, because the key comes from the content.
             if error.response["Error"]["Code"] in {
                 "PreconditionFailed",
                 "ConditionalRequestConflict",
@@ -51,40 +50,48 @@ class ImageStore:
         return True
 
     def delete(self, image_id: str) -> None:
-        """Remove an image, if it is there; S3 tells that it was removed."""
+        """Delete an image, if it exists. S3 then sends a notification of the removal."""
         self._client.delete_object(Bucket=self.bucket_name, Key=image_key(image_id))
 
     def presigned_url(self, image_id: str) -> str:
-        """A URL at which whoever has it can get the image for ADDRESS_SECONDS."""
+        """A presigned URL that lets anyone GET the image for PRESIGNED_URL_SECONDS.
+
+        Does not check that the image exists.
+        """
         url: str = self._client.generate_presigned_url(
             "get_object",
             Params={"Bucket": self.bucket_name, "Key": image_key(image_id)},
-            ExpiresIn=ADDRESS_SECONDS,
+            ExpiresIn=PRESIGNED_URL_SECONDS,
         )
         return url
 
     def page(self, after: str) -> tuple[list[tuple[str, datetime]], str]:
-        """Up to a thousand images after a key, each with when it was stored, and the last key.
+        """List the images after a key: from up to a thousand objects, in the order of their keys.
 
-        The key is empty where there are no more.
+        Returns the id of each image with the time it was stored, and the key after which the next
+        page begins. The key is empty on the last page.
         """
-        answer = self._client.list_objects_v2(
+        response = self._client.list_objects_v2(
             Bucket=self.bucket_name, Prefix=IMAGES_PREFIX, StartAfter=after
         )
-        found = answer.get("Contents", [])
-        ids = ((image_id_of_key(each["Key"]), each["LastModified"]) for each in found)
+        objects = response.get("Contents", [])
+        ids = ((image_id_of_key(each["Key"]), each["LastModified"]) for each in objects)
         stored = [(image_id, since) for image_id, since in ids if image_id is not None]
-        return stored, found[-1]["Key"] if answer["IsTruncated"] else ""
+        return stored, objects[-1]["Key"] if response["IsTruncated"] else ""
 
     def exists(self, image_id: str) -> bool:
-        """Whether the image is in the bucket at this moment."""
+        """Whether the bucket currently has the image."""
         return self._head(image_id) is not None
 
     def features_of(self, image_id: str) -> tuple[Feature, ...]:
-        """What was asked for when the image was stored; nothing where it was put by hand."""
+        """The features that were requested when the image was stored.
+
+        Empty if the image does not exist, or has no such metadata because it was copied straight
+        into the bucket.
+        """
         head = self._head(image_id) or {}
-        noted = head.get("Metadata", {}).get("features", "").split(",")
-        return tuple(feature for feature in Feature if feature in noted)
+        names = head.get("Metadata", {}).get("features", "").split(",")
+        return tuple(feature for feature in Feature if feature in names)
 
     def _head(self, image_id: str) -> dict[str, Any] | None:
         try:

@@ -1,4 +1,4 @@
-"""What the catalog keeps of an image, as items of its table, and back; `keys` has their keys."""
+"""Converts an image to items of the catalog's table, and back. `keys` describes their keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from chalicelib.model.findings import FINDINGS_OF, Feature, Findings, Label
 from chalicelib.model.image import Image, ImageSummary, LabelSummary
 from chalicelib.model.serialization import from_plain, to_plain
 
-_OF_THE_IMAGE = (
+_IMAGE_FIELDS = (
     "status",
     "created_at",
     "sources",
@@ -22,7 +22,7 @@ _OF_THE_IMAGE = (
     "deliveries",
     "result_delivery",
 )
-_OF_THE_SUMMARY = (
+_SUMMARY_FIELDS = (
     "status",
     "created_at",
     "content",
@@ -35,10 +35,10 @@ _OF_THE_SUMMARY = (
 
 @dataclass(frozen=True)
 class Row:
-    """An image's item: the image without its findings, but with its labels in brief.
+    """An image's item: the image without its findings, and a summary of its labels.
 
-    `revision` counts the writes of the item. `leased_until` is the token of whoever has the right
-    to recognize the image.
+    `revision` counts the writes of the item. `leased_until` is the token of the lease on the image:
+    the time at which it expires, as `timestamp` writes it, or None without a lease.
     """
 
     image: Image
@@ -47,16 +47,16 @@ class Row:
     leased_until: str | None = None
 
     def summary(self) -> ImageSummary:
-        """The image as one of a list."""
+        """The image as an entry of a list."""
         return replace(self.image.summary(), labels=self.labels)
 
 
 def row_values(row: Row) -> dict[str, Any]:
-    """An image's item in plain values."""
+    """An image's item in plain values, with the keys of its indexes."""
     image = row.image
     shard = keys.shard_of(image.id)
-    of_the_image = to_plain(image)
-    values = {name: of_the_image[name] for name in _OF_THE_IMAGE}
+    plain_image = to_plain(image)
+    values = {name: plain_image[name] for name in _IMAGE_FIELDS}
     if image.pending:
         since = min(state.requested_at for state in image.features if state.name in image.pending)
         values |= {"waiting_shard": shard, "waiting_since": keys.time_key(since, image.id)}
@@ -73,11 +73,11 @@ def row_values(row: Row) -> dict[str, Any]:
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
-    """The row that `row_values` made these of."""
+    """The inverse of `row_values`; the image has no findings."""
     image_id = keys.image_id_of_partition(values["pk"])
-    given = {name: values[name] for name in _OF_THE_IMAGE if name in values}
+    fields = {name: values[name] for name in _IMAGE_FIELDS if name in values}
     return Row(
-        from_plain(Image, {"id": image_id, **given}),
+        from_plain(Image, {"id": image_id, **fields}),
         tuple(from_plain(LabelSummary, label) for label in values.get("labels", ())),
         int(values["revision"]),
         values.get("leased_until"),
@@ -85,18 +85,18 @@ def row_of(values: Mapping[str, Any]) -> Row:
 
 
 def summary_of(values: Mapping[str, Any]) -> ImageSummary:
-    """The image as one of a list, from the values of its item."""
-    given = {name: values[name] for name in _OF_THE_SUMMARY if name in values}
-    return from_plain(ImageSummary, {"id": keys.image_id_of_partition(values["pk"]), **given})
+    """The image as an entry of a list, from its item in plain values."""
+    fields = {name: values[name] for name in _SUMMARY_FIELDS if name in values}
+    return from_plain(ImageSummary, {"id": keys.image_id_of_partition(values["pk"]), **fields})
 
 
 def summary_from_item(item: Item) -> ImageSummary:
-    """The image as one of a list, from its item."""
+    """The image as an entry of a list, from its item in DynamoDB's typed values."""
     return summary_of(from_item(item))
 
 
 def feature_values(image_id: str, feature: Feature, findings: Findings) -> dict[str, Any]:
-    """The item, in plain values, with what Rekognition told of a feature."""
+    """The item of a feature's findings, in plain values."""
     return {
         "pk": keys.partition_key(image_id),
         "sk": keys.feature_sort_key(feature),
@@ -105,19 +105,20 @@ def feature_values(image_id: str, feature: Feature, findings: Findings) -> dict[
 
 
 def findings_of(items: Iterable[Mapping[str, Any]]) -> Findings:
-    """What the items of all of an image's features tell, together."""
-    found = {
+    """The findings in the items of an image's features, in plain values."""
+    fields = {
         FINDINGS_OF[Feature(values["sk"].removeprefix(keys.FEATURE_PREFIX))]: values["findings"]
         for values in items
         if "findings" in values
     }
-    return from_plain(Findings, found)
+    return from_plain(Findings, fields)
 
 
-def label_values(image: Image, labels: Iterable[Label], room: int) -> Iterator[dict[str, Any]]:
-    """The items, in plain values, by which an image is found: under each label, parent and alias.
+def label_values(image: Image, labels: Iterable[Label], limit: int) -> Iterator[dict[str, Any]]:
+    """The items that make an image searchable by each label, parent and alias, in plain values.
 
-    At most `room`, the labels' own names first. An item of a label's own name has the `name`.
+    At most `limit` items, those of the labels' own names first. Only these have a `name`. A parent
+    or alias has the confidence of its most confident label.
     """
     found: dict[str, tuple[float, str | None]] = {}
     labels = tuple(labels)
@@ -126,7 +127,7 @@ def label_values(image: Image, labels: Iterable[Label], room: int) -> Iterator[d
     for label in sorted(labels, key=lambda label: -label.confidence):
         for other_name in (*label.parents, *label.aliases):
             found.setdefault(keys.label_key(other_name), (label.confidence, None))
-    for label_key, (confidence, name) in list(found.items())[:room]:
+    for label_key, (confidence, name) in list(found.items())[:limit]:
         yield {
             "pk": keys.partition_key(image.id),
             "sk": keys.LABEL_PREFIX + label_key,

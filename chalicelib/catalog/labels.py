@@ -1,7 +1,8 @@
-"""How many images have each label, counted in the transaction that writes or deletes the image.
+"""The number of images that have each label, by its own name.
 
-The image's id spreads a label's count over COUNT_SHARDS, so that two images with the same label
-seldom write the same item at the same moment.
+The transaction that writes or deletes an image's findings also changes the counts. The image's id
+selects one of COUNT_SHARDS, so that images with the same label rarely write the same item at the
+same time.
 """
 
 import hashlib
@@ -15,12 +16,12 @@ from chalicelib.catalog.cursors import read_cursor, write_cursor
 
 COUNT_SHARDS = tuple("01234567")
 
-_AFTER_ALL = chr(0x10FFFF)  # sorts behind every other character
+_LAST_CHARACTER = chr(0x10FFFF)  # sorts after every other character
 
 
 @dataclass(frozen=True)
 class LabelCount:
-    """A label, and how many images have it."""
+    """A label and the number of images that have it."""
 
     name: str
     count: int
@@ -28,28 +29,30 @@ class LabelCount:
 
 @dataclass(frozen=True)
 class LabelPage:
-    """Some labels by name, and the cursor of the next page (None: this is the last)."""
+    """One page of labels in the order of their names; `cursor` is None on the last page."""
 
     labels: tuple[LabelCount, ...]
     cursor: str | None
 
 
 def count_label(table: Table, name: str, image_id: str, step: int) -> dict[str, Any]:
-    """A part of a transaction: an image with a label came (1) or went (-1)."""
+    """An action for `Table.transact` that adds `step` to the number of images with a label."""
     partition = _partition(COUNT_SHARDS[int(image_id[:2], 16) % len(COUNT_SHARDS)])
     return table.add_in_transaction(partition, keys.label_key(name), {"count": step}, name=name)
 
 
 class LabelCounts:
-    """The labels of the whole catalog."""
+    """The number of images per label, over the whole catalog."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def page(self, prefix: str, limit: int, cursor: str | None) -> LabelPage:
-        """Labels whose name begins with a prefix, whatever the case, in the order of their names.
+        """One page of the labels whose name begins with a prefix, regardless of case.
 
-        Raises InvalidRequest for a cursor that is not one of this query's.
+        Labels that no image has any more are left out, so a page that is not the last may have
+        fewer than `limit` labels. Raises InvalidRequest for a damaged cursor and one of another
+        prefix.
         """
         prefix = keys.label_key(prefix)
         fingerprint = hashlib.sha256(prefix.encode()).hexdigest()[:12]
@@ -60,14 +63,14 @@ class LabelCounts:
             for item in self._items(shard, prefix, after, limit + 1):
                 names[item["sk"]] = item["name"]
                 counts[item["sk"]] += int(item["count"])
-        # Beyond the first names of all the shards together a shard may not have been read.
+        # At most limit + 1 names of each shard were read, so only the first limit + 1 are complete.
         first = sorted(names)[: limit + 1]
         labels = tuple(LabelCount(names[key], counts[key]) for key in first[:limit] if counts[key])
         is_last = len(first) <= limit
         return LabelPage(labels, None if is_last else write_cursor(fingerprint, first[limit - 1]))
 
     def has_counted(self, label_key: str) -> bool:
-        """Whether any image has a label of that key, or had it."""
+        """Whether any image has, or has had, a label with this key."""
         return any(self._table.get(_partition(shard), label_key) for shard in COUNT_SHARDS)
 
     def _items(self, shard: str, prefix: str, after: str, limit: int) -> list[dict[str, Any]]:
@@ -75,9 +78,9 @@ class LabelCounts:
             "pk = :pk AND sk BETWEEN :first AND :last",
             {
                 ":pk": _partition(shard),
-                # Nothing sorts between a text and itself with the least character behind it.
+                # No text sorts between `after` and `after` followed by the least character.
                 ":first": f"{after}\0" if after else prefix or " ",
-                ":last": f"{prefix}{_AFTER_ALL}",
+                ":last": f"{prefix}{_LAST_CHARACTER}",
             },
             limit,
         )

@@ -1,7 +1,7 @@
-"""The right to recognize an image, and the writing of what was recognized.
+"""Leases on images: an invocation holds one while it recognizes an image and writes the findings.
 
-A lease lasts until its lease ends, so that two invocations never ask Rekognition about one image
-at the same time, and one that was cut off is followed by another.
+A lease expires after a while. Until then no other invocation sends the image to Rekognition. After
+that another one takes over from an invocation that was cut off.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,14 +19,15 @@ from chalicelib.model.findings import Feature, Findings, RekognitionCall
 from chalicelib.model.image import Image, LabelSummary, Status
 from chalicelib.model.serialization import timestamp
 
-_MOST_PARTS = 100  # of one transaction of DynamoDB
+_MAX_ACTIONS = 100  # DynamoDB's limit per transaction
 
 
 @dataclass(frozen=True)
 class Lease:
-    """An image as it is, and the token that lets its holder write its result.
+    """An image's row, and the token that allows the holder to write findings.
 
-    `token` is None where no feature is pending, or somebody else holds the lease.
+    `token` is None if the lease was not granted: no feature is pending, or another invocation holds
+    the lease.
     """
 
     row: Row
@@ -34,29 +35,30 @@ class Lease:
 
 
 class Leases:
-    """The recognition's side of the catalog.
+    """Grants leases, and writes the outcomes of their holders to the catalog.
 
-    `first_features` tells what to recognize of an image, by its id, that nobody registered yet.
+    `initial_features` returns the features to recognize in an image, by its id, that is not
+    registered in the catalog yet.
     """
 
     def __init__(
         self,
         table: Table,
         catalog: Catalog,
-        first_features: Callable[[str], Sequence[Feature]],
+        initial_features: Callable[[str], Sequence[Feature]],
     ) -> None:
         self._table = table
         self._catalog = catalog
-        self._first_features = first_features
+        self._initial_features = initial_features
 
-    def lease(self, image_id: str, now: datetime, lease: timedelta) -> Lease:
-        """Take the right to recognize what is pending of an image, unless it is taken.
+    def acquire(self, image_id: str, now: datetime, duration: timedelta) -> Lease:
+        """Acquire the lease on an image with pending features, unless another invocation holds it.
 
-        An image that nobody registered (S3 was quicker, or somebody put it straight into the
-        bucket) starts to exist here.
+        Creates the row of an image that is not registered yet, because S3's notification arrived
+        first or because the image was copied straight into the bucket.
         """
-        token = timestamp(now + lease)
-        held, values = self._table.update(
+        token = timestamp(now + duration)
+        is_granted, values = self._table.update(
             keys.partition_key(image_id),
             keys.IMAGE_SORT_KEY,
             "SET leased_until = :token ADD revision :one",
@@ -66,16 +68,21 @@ class Leases:
         )
         if values is not None:
             row = row_of(values)
-            return Lease(replace(row, leased_until=token), token) if held else Lease(row, None)
-        features = self._first_features(image_id)
+            if is_granted:
+                return Lease(replace(row, leased_until=token), token)
+            return Lease(row, None)
+        features = self._initial_features(image_id)
         image = with_features_requested(Image(image_id, Status.PENDING, now), features, now)
         row = Row(image, revision=1, leased_until=token)
         if self._table.put(row_values(row), NEW):
             return Lease(row, token)
-        return self.lease(image_id, now, lease)  # it was registered at this moment
+        return self.acquire(image_id, now, duration)  # registered since the update
 
     def release(self, lease: Lease) -> None:
-        """Give a lease back, so that the next try need not wait for the lease to end."""
+        """Release a lease, so that the next attempt need not wait until it expires.
+
+        Does nothing if the lease has expired and another invocation holds one.
+        """
         self._table.update(
             keys.partition_key(lease.row.image.id),
             keys.IMAGE_SORT_KEY,
@@ -89,13 +96,14 @@ class Leases:
         lease: Lease,
         outcomes: Sequence[FeatureOutcome],
         findings: Findings,
-        asked: Sequence[RekognitionCall],
+        calls: Sequence[RekognitionCall],
         now: datetime,
     ) -> Row | None:
-        """Write what came out, all of it or nothing, and end the lease; the image's row then.
+        """Write outcomes and findings in one transaction, count the calls, and end the lease.
 
-        None where the lease does not hold: the image was removed meanwhile, or the lease ended and
-        another took over. The result is dropped.
+        `calls` are the successful calls of Rekognition. Returns the image's row after the write, or
+        None if the lease is lost: the image was removed meanwhile, or the lease expired and another
+        invocation took over. Then nothing is written.
         """
         row: Row | None = lease.row
         while row is not None and row.leased_until == lease.token:
@@ -105,32 +113,34 @@ class Leases:
             after = _after(row, outcomes, findings, now)
             unchanged = (UNCHANGED, {":revision": row.revision})
             put = self._table.put_in_transaction(row_values(after), *unchanged)
-            parts = [put, *self._findings(after.image, outcomes, findings)]
-            parts += [count_call(self._table, question, row.image.id, now) for question in asked]
-            if self._table.transact(parts):
+            actions = [put, *self._findings(after.image, outcomes, findings)]
+            actions += [count_call(self._table, call, row.image.id, now) for call in calls]
+            if self._table.transact(actions):
                 return after
             row = self._catalog.row(row.image.id)
         return None
 
     def _without_labels(self, row: Row) -> Row | None:
-        """The row without the labels that an older model found; None where the image is gone.
+        """Delete the labels that an older model found.
 
-        Beforehand, because both sets of labels would be too many parts of one transaction.
+        Returns the row afterwards, or None if the image is gone. This is a transaction of its own,
+        because deleting the old labels and writing the new ones may take more actions than the
+        limit.
         """
-        found = self._catalog.snapshot(row.image.id)
+        snapshot = self._catalog.snapshot(row.image.id)
         after = replace(row, labels=(), revision=row.revision + 1)
-        parts = [
+        actions = [
             self._table.put_in_transaction(
                 row_values(after), UNCHANGED, {":revision": row.revision}
             ),
             *(
                 self._table.delete_in_transaction(keys.partition_key(row.image.id), sort_key)
-                for sort_key in found.sort_keys
+                for sort_key in snapshot.sort_keys
                 if sort_key.startswith(keys.LABEL_PREFIX)
             ),
-            *(count_label(self._table, name, row.image.id, -1) for name in found.labels),
+            *(count_label(self._table, name, row.image.id, -1) for name in snapshot.labels),
         ]
-        return after if self._table.transact(parts) else self._catalog.row(row.image.id)
+        return after if self._table.transact(actions) else self._catalog.row(row.image.id)
 
     def _findings(
         self, image: Image, outcomes: Iterable[FeatureOutcome], findings: Findings
@@ -141,9 +151,10 @@ class Leases:
             names = [label.name for label in findings.labels]
             for name in names:
                 yield count_label(self._table, name, image.id, 1)
-            # The image's item, an item and a count of calls for each feature, a count a label.
-            room = _MOST_PARTS - 1 - 2 * len(Feature) - len(names)
-            for values in label_values(image, findings.labels, room):
+            # Other actions: one for the image's item, two per feature (its findings and the count
+            # of its call), and one per label for its count.
+            limit = _MAX_ACTIONS - 1 - 2 * len(Feature) - len(names)
+            for values in label_values(image, findings.labels, limit):
                 yield self._table.put_in_transaction(values)
 
 

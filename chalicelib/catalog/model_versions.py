@@ -1,7 +1,7 @@
-"""Which version of Amazon's models answered last, for each feature.
+"""The latest version of Rekognition's model that this stage has seen, for each feature.
 
-What an older version told of an image may be asked again when a newer one has answered about
-another image; what the latest told is never asked twice.
+A caller may request a feature again if another version than the latest recognized it. Findings of
+the latest version are never paid for twice.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,23 +14,29 @@ _PARTITION = "MODELS"
 
 
 class ModelVersions:
-    """The versions that one stage has seen."""
+    """The latest model version per feature that one stage has seen."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._noted: dict[Feature, str] = {}
+        self._recorded: dict[Feature, str] = {}
 
     def latest(self) -> Mapping[Feature, str]:
-        """By feature; those of which no version was told yet are missing."""
+        """The latest version of each feature's model; features without a known version are missing.
+
+        Reads the table on each call.
+        """
         return {
             Feature(item["sk"]): item["version"]
             for item in self._table.items("pk = :pk", {":pk": _PARTITION})
         }
 
-    def note(self, outcomes: Iterable[FeatureOutcome]) -> None:
-        """Remember the versions that answered; written where this process sees one first."""
+    def record(self, outcomes: Iterable[FeatureOutcome]) -> None:
+        """Record the model versions of outcomes; outcomes without a version are skipped.
+
+        Writes to the table only if a version differs from the last one that this process wrote.
+        """
         for outcome in outcomes:
             version = outcome.model_version
-            if version is not None and self._noted.get(outcome.feature) != version:
+            if version is not None and self._recorded.get(outcome.feature) != version:
                 self._table.put({"pk": _PARTITION, "sk": outcome.feature, "version": version})
-                self._noted[outcome.feature] = version
+                self._recorded[outcome.feature] = version

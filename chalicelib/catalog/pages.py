@@ -1,7 +1,8 @@
-"""Pages of the catalog: newest first, or best first under a label.
+"""Pages of images: the newest first or, for a label, the most confident first.
 
-A page costs what it holds, however large the catalog is: the shards of an index are read in order
-from where the cursor points, merged, and the images they name are fetched in one batch.
+The cost of a page depends on its length, not on the size of the catalog: it reads the shards of an
+index in order from the position of the cursor, merges them, and fetches the images that they name
+in one batch.
 """
 
 import heapq
@@ -18,16 +19,16 @@ from chalicelib.catalog.query import BEST, MAX_LIMIT, PageRequest
 from chalicelib.model.image import ImageSummary, Status
 from chalicelib.model.serialization import timestamp
 
-# Images with several labels are looked for among those with the first one. A page looks at no more
-# than so many of them, and may so hold fewer than were asked for, and still not be the last.
-_LOOKS_FOR_ONE_PAGE = 5 * MAX_LIMIT
+# A search for several labels filters the images that have the first label. One page examines at
+# most this many index entries, so a page may be shorter than its limit and yet not be the last.
+_MAX_EXAMINED = 5 * MAX_LIMIT
 
 _FIRST, _LAST = " ", "~"  # sort before and after every key
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some images, and the cursor of the next page (None: this is the last)."""
+    """One page of images in order; `cursor` is None on the last page."""
 
     images: tuple[ImageSummary, ...]
     cursor: str | None
@@ -35,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True)
 class _Range:
-    """A part of an index, the same in each of its shards; the ends are not included."""
+    """The same range of sort keys in some partitions of an index, both ends excluded."""
 
     index: str
     partition_name: str
@@ -46,25 +47,32 @@ class _Range:
 
 
 class CatalogPages:
-    """Reads the table of images and labels page by page."""
+    """Reads lists of images from the catalog's table and its indexes.
+
+    Indexes are eventually consistent, so a page may lack the most recent changes.
+    """
 
     def __init__(self, client: Any, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
 
     def page(self, request: PageRequest) -> Page:
-        """One page; raises InvalidRequest for a cursor that is not one of this query's."""
+        """One page of the images that match a request.
+
+        The page may have fewer images than the limit and yet not be the last. Raises InvalidRequest
+        for a damaged cursor and one of another query.
+        """
         fingerprint = request.fingerprint()
-        chosen = _range(request, read_cursor(request.cursor, fingerprint))
-        found, last_key = self._choose(request, chosen)
+        key_range = _range(request, read_cursor(request.cursor, fingerprint))
+        found, last_key = self._select(request, key_range)
         cursor = None if last_key is None else write_cursor(fingerprint, last_key)
         images = self._images([entry["pk"] for entry in found])
-        # The indexes of labels do not know an image's status.
-        fitting = (each for each in images if request.status in (None, each.status))
-        return Page(tuple(fitting), cursor)
+        # The label indexes do not include an image's status.
+        matching = (each for each in images if request.status in (None, each.status))
+        return Page(tuple(matching), cursor)
 
     def statuses(self, image_ids: Iterable[str]) -> dict[str, Status]:
-        """How far each image is; those that do not exist are left out."""
+        """The status of each image by its id; ids that no image has are left out."""
         partitions = [keys.partition_key(image_id) for image_id in sorted(set(image_ids))]
         return {
             image.id: image.status
@@ -73,92 +81,96 @@ class CatalogPages:
         }
 
     def waiting(self, since: str, limit: int) -> list[str]:
-        """Images of which something is PENDING since before a timestamp."""
-        chosen = _Range(
+        """Ids of at most `limit` images with a feature that is PENDING since before a timestamp.
+
+        The most recent come first. `since` is a time as `timestamp` writes it.
+        """
+        key_range = _Range(
             "by_waiting", "waiting_shard", keys.INDEX_SHARDS, "waiting_since", _FIRST, since
         )
-        entries = islice(self._entries(chosen, limit), limit)
+        entries = islice(self._entries(key_range, limit), limit)
         return [keys.image_id_of_partition(entry["pk"]) for entry in entries]
 
-    def _choose(
-        self, request: PageRequest, chosen: _Range
+    def _select(
+        self, request: PageRequest, key_range: _Range
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """The index entries of a page, and the key of the last that was looked at, if more are."""
+        """The index entries of a page, and the key after which the next page begins, if any."""
         found: list[dict[str, Any]] = []
-        step = MAX_LIMIT if _needs_a_look(request) else request.limit
-        entries = self._entries(chosen, step + 1)
-        looked = 0
+        step = MAX_LIMIT if _needs_label_items(request) else request.limit
+        entries = self._entries(key_range, step + 1)
+        examined = 0
         while some := list(islice(entries, step)):
-            looked += len(some)
-            fitting = self._with_all_labels(request, some)
+            examined += len(some)
+            matching = self._with_all_labels(request, some)
             room = request.limit - len(found)
-            found += fitting[:room]
-            if len(fitting) > room:
-                return found, found[-1][chosen.sort_name]
-            if len(found) == request.limit or looked >= _LOOKS_FOR_ONE_PAGE:
+            found += matching[:room]
+            if len(matching) > room:
+                return found, found[-1][key_range.sort_name]
+            if len(found) == request.limit or examined >= _MAX_EXAMINED:
                 is_last = next(entries, None) is None
-                return found, None if is_last else some[-1][chosen.sort_name]
+                return found, None if is_last else some[-1][key_range.sort_name]
         return found, None
 
-    def _entries(self, chosen: _Range, step: int) -> Iterator[dict[str, Any]]:
-        """The entries of all shards in descending order, each shard read in steps."""
-        return heapq.merge(
-            *(self._entries_of_shard(chosen, partition, step) for partition in chosen.partitions),
-            key=lambda entry: str(entry[chosen.sort_name]),
-            reverse=True,
+    def _entries(self, key_range: _Range, step: int) -> Iterator[dict[str, Any]]:
+        """The entries of all shards in descending order; each query reads `step` of one shard."""
+        shards = (
+            self._entries_of_shard(key_range, partition, step) for partition in key_range.partitions
         )
+        return heapq.merge(*shards, key=lambda entry: str(entry[key_range.sort_name]), reverse=True)
 
     def _entries_of_shard(
-        self, chosen: _Range, partition: str, step: int
+        self, key_range: _Range, partition: str, step: int
     ) -> Iterator[dict[str, Any]]:
-        below = chosen.below
+        below = key_range.below
         while True:
-            answer = self._client.query(
+            response = self._client.query(
                 TableName=self._table_name,
-                IndexName=chosen.index,
+                IndexName=key_range.index,
                 KeyConditionExpression=(
-                    f"{chosen.partition_name} = :partition "
-                    f"AND {chosen.sort_name} BETWEEN :above AND :below"
+                    f"{key_range.partition_name} = :partition "
+                    f"AND {key_range.sort_name} BETWEEN :above AND :below"
                 ),
                 ExpressionAttributeValues=to_item(
-                    {":partition": partition, ":above": chosen.above, ":below": below}
+                    {":partition": partition, ":above": key_range.above, ":below": below}
                 ),
                 Limit=step,
                 ScanIndexForward=False,
             )
-            entries = [from_item(item) for item in answer["Items"]]
-            # BETWEEN includes its ends, and the key at the end was on the page before.
-            yield from (entry for entry in entries if entry[chosen.sort_name] < below)
-            if "LastEvaluatedKey" not in answer:
+            entries = [from_item(item) for item in response["Items"]]
+            # BETWEEN includes both ends, and the entry at `below` was on the previous page.
+            yield from (entry for entry in entries if entry[key_range.sort_name] < below)
+            if "LastEvaluatedKey" not in response:
                 return
-            below = entries[-1][chosen.sort_name]
+            below = entries[-1][key_range.sort_name]
 
     def _with_all_labels(
         self, request: PageRequest, entries: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        if not _needs_a_look(request):
+        if not _needs_label_items(request):
             return entries
         least = keys.confidence_key(request.min_confidence)
         for label in request.labels:
-            wanted = [{"pk": entry["pk"], "sk": keys.label_sort_key(label)} for entry in entries]
+            item_keys = [{"pk": entry["pk"], "sk": keys.label_sort_key(label)} for entry in entries]
             has_label = {
-                item["pk"] for item in self._batch(wanted) if str(item["best_key"]) >= least
+                item["pk"] for item in self._batch(item_keys) if str(item["best_key"]) >= least
             }
             entries = [entry for entry in entries if entry["pk"] in has_label]
         return entries
 
     def _images(self, partitions: Sequence[str]) -> tuple[ImageSummary, ...]:
-        """The images in the order of their partitions; one that was removed is left out."""
-        wanted = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
-        images = {item["pk"]: summary_of(item) for item in self._batch(wanted)}
+        """The images in the order of `partitions`; removed images are left out."""
+        item_keys = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
+        images = {item["pk"]: summary_of(item) for item in self._batch(item_keys)}
         return tuple(images[partition] for partition in partitions if partition in images)
 
-    def _batch(self, wanted: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        pending = [to_item(key) for key in wanted]
+    def _batch(self, item_keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+        pending = [to_item(key) for key in item_keys]
         while pending:
-            answer = self._client.batch_get_item(RequestItems={self._table_name: {"Keys": pending}})
-            yield from map(from_item, answer["Responses"][self._table_name])
-            pending = answer.get("UnprocessedKeys", {}).get(self._table_name, {}).get("Keys", [])
+            response = self._client.batch_get_item(
+                RequestItems={self._table_name: {"Keys": pending}}
+            )
+            yield from map(from_item, response["Responses"][self._table_name])
+            pending = response.get("UnprocessedKeys", {}).get(self._table_name, {}).get("Keys", [])
 
 
 def _range(request: PageRequest, before: str | None) -> _Range:
@@ -172,7 +184,7 @@ def _range(request: PageRequest, before: str | None) -> _Range:
             above,
             before or _LAST,
         )
-    # An image's id follows the time, and "#" sorts before every digit and letter.
+    # Keys have "#" and the image's id after the time. " " sorts before "#", "~" after everything.
     after = timestamp(request.created_after) + _LAST if request.created_after else _FIRST
     below = timestamp(request.created_before) if request.created_before else _LAST
     if request.labels:
@@ -188,7 +200,7 @@ def _range(request: PageRequest, before: str | None) -> _Range:
     return _Range(index, name, partitions, "time_key", after, min(below, before or _LAST))
 
 
-def _needs_a_look(request: PageRequest) -> bool:
-    """Whether the index alone does not tell that an image fits."""
+def _needs_label_items(request: PageRequest) -> bool:
+    """Whether an index entry alone does not show that an image matches the labels."""
     is_by_time = request.order != BEST
     return len(request.labels) > 1 or bool(request.labels and is_by_time and request.min_confidence)

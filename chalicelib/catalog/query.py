@@ -1,4 +1,4 @@
-"""Which page of images is wanted, whoever asks for it."""
+"""The request for one page of images, independent of HTTP."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from chalicelib.model.image import Status
 
-MAX_LIMIT = 100  # BatchGetItem fetches at most 100 items
+MAX_LIMIT = 100  # BatchGetItem's limit of items per call
 DEFAULT_LIMIT = 20
 
 NEWEST = "newest"
@@ -15,10 +15,12 @@ BEST = "best"
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Images that have all of the labels, each with at least `min_confidence` (0 to 100).
+    """A page of the images that have all of the labels, each with at least `min_confidence`.
 
-    `order` is NEWEST or, with a label and no time, BEST: by the confidence of the first label. The
-    times are in UTC, the ends not included.
+    `labels` are label keys (`keys.label_key`) of labels, parents or aliases. `min_confidence` is
+    from 0 to 100, `limit` from 1 to MAX_LIMIT. `order` is NEWEST or BEST, by the confidence of the
+    first label; BEST needs a label and no time. `created_after` and `created_before` are in UTC and
+    exclusive.
     """
 
     labels: tuple[str, ...] = ()
@@ -31,6 +33,6 @@ class PageRequest:
     cursor: str | None = None
 
     def fingerprint(self) -> str:
-        """The same for the pages of one list, whatever their limit and cursor."""
+        """A hash that is the same for all pages of one list, regardless of limit and cursor."""
         query = replace(self, limit=DEFAULT_LIMIT, cursor=None)
         return hashlib.sha256(repr(query).encode()).hexdigest()[:12]

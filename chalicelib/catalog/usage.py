@@ -1,8 +1,8 @@
-"""What Rekognition was asked, month by month: calls, images a feature, and what identity saved.
+"""Usage of Rekognition per month: calls, images per feature, and features that cost no call.
 
-A call is counted in the transaction that writes its result, so a repetition is never counted twice.
-What was paid but never written (the function was cut off between the answer and the write) is not
-counted: CloudWatch's metrics of Rekognition have it.
+The transaction that writes a call's findings also counts the call, so a repeated message never
+counts it twice. A call is paid for but not counted if the function is cut off between Rekognition's
+response and the write; CloudWatch's metrics of Rekognition include it.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ SAVED = "SAVED"
 
 @dataclass(frozen=True)
 class OperationUsage:
-    """Calls of one operation, and for how many images each of its features was told."""
+    """The number of calls of an operation, and of the images recognized for each feature."""
 
     operation: str
     calls: int
@@ -30,7 +30,11 @@ class OperationUsage:
 
 @dataclass(frozen=True)
 class MonthUsage:
-    """A month such as 2026-11, in UTC. `saved` counts the features that were asked and known."""
+    """The usage in a month such as 2026-11, in UTC.
+
+    `saved` counts, per feature, the requests that needed no new call because the feature was
+    already known.
+    """
 
     month: str
     operations: tuple[OperationUsage, ...]
@@ -38,34 +42,32 @@ class MonthUsage:
 
 
 def month_of(moment: datetime) -> str:
-    """The month in which something is counted."""
+    """The month of a moment, such as 2026-11; the moment is in UTC."""
     return f"{moment:%Y-%m}"
 
 
-def count_call(
-    table: Table, question: RekognitionCall, image_id: str, now: datetime
-) -> dict[str, Any]:
-    """A part of a transaction: one call was made."""
-    numbers = {CALLS: 1, **{feature.value: 1 for feature in question.features}}
+def count_call(table: Table, call: RekognitionCall, image_id: str, now: datetime) -> dict[str, Any]:
+    """An action for `Table.transact` that counts one call, and one image for each feature."""
+    numbers = {CALLS: 1, **{feature.value: 1 for feature in call.features}}
     return table.add_in_transaction(
-        _partition(month_of(now)), f"{question.operation}#{shard_of(image_id)}", numbers
+        _partition(month_of(now)), f"{call.operation}#{shard_of(image_id)}", numbers
     )
 
 
 class Usage:
-    """The counts of one stage."""
+    """The usage of Rekognition by one stage."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def count_saved(self, features: Iterable[Feature], image_id: str, now: datetime) -> None:
-        """Count features that were asked and known already, so that nobody had to be paid."""
+        """Count requested features that needed no call because they are already known."""
         numbers = {feature.value: 1 for feature in features}
         if numbers:
             self._table.add(_partition(month_of(now)), f"{SAVED}#{shard_of(image_id)}", numbers)
 
     def of_month(self, month: str) -> MonthUsage:
-        """What was counted in a month."""
+        """The usage in a month such as 2026-11; empty if nothing was counted."""
         calls: Counter[str] = Counter()
         images: dict[str, Counter[Feature]] = {}
         for item in self._table.items("pk = :pk", {":pk": _partition(month)}):

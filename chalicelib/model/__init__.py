@@ -1,4 +1,4 @@
-"""The words that all parts share: values and pure functions over them; no AWS.
+"""The types that all parts share, and pure functions over them; no AWS.
 
 Begin with `image` and `changes`.
 """

@@ -1,4 +1,4 @@
-"""What happens to an image, as functions from the image before to the image after."""
+"""State changes of an image: pure functions that take an Image and return the next one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,17 +8,20 @@ from types import MappingProxyType
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Delivery, DeliveryStatus, Failure, FeatureState, Image, Status
 
-# A picture that is posted from a new URL each time (a signed one, say) must not grow its item
-# over DynamoDB's 400 KB: 20 URLs of at most 8,192 characters are 164 KB.
+# A client may post the same image under a new URL each time, such as a signed URL. Its item must
+# stay below DynamoDB's limit of 400 KB: 20 URLs of at most 8,192 characters take 164 KB.
 MAX_SOURCES = 20
 
-# So many deliveries are remembered.
+# An image keeps its most recent deliveries; older ones are dropped from its item.
 MAX_DELIVERIES = 10
 
 
 @dataclass(frozen=True)
 class FeatureOutcome:
-    """What came of one feature: `failure` is None where it was recognized."""
+    """The outcome of recognizing one feature; `failure` is None on success.
+
+    `model_version` is None on failure, and for an operation that reports no model version.
+    """
 
     feature: Feature
     model_version: str | None = None
@@ -26,7 +29,11 @@ class FeatureOutcome:
 
 
 def with_arrival(known: Image, arrival: Image) -> Image:
-    """A picture came in that is known: perhaps from another URL, with a wish for more features."""
+    """The known image after it arrives again, perhaps from another URL or for more features.
+
+    Adds the arrival's sources while the image has fewer than MAX_SOURCES, fills in `content` and
+    `original` where they are missing, and requests the arrival's pending features.
+    """
     sources = known.sources
     if len(sources) < MAX_SOURCES:
         sources = tuple(sorted({*sources, *arrival.sources}))
@@ -48,16 +55,17 @@ def with_features_requested(
     now: datetime,
     latest_versions: Mapping[Feature, str] = MappingProxyType({}),
 ) -> Image:
-    """Somebody asks for features: those that are new, or failed before, become PENDING.
+    """The image after a caller requests features; the new and the failed ones become PENDING.
 
-    So do those that another version of the model recognized than the latest, where that is given.
-    Where that opens a further round, its result begins a delivery of its own.
+    A recognized feature also becomes PENDING if its model version differs from the one in
+    `latest_versions`. It stays as it is if either version is unknown. If nothing was pending
+    before, the result of this round starts a delivery of its own.
     """
     known = {state.name: state for state in image.features}
     added = {
         feature: FeatureState(feature, Status.PENDING, requested_at=now)
         for feature in features
-        if feature not in known or _may_be_asked_again(known[feature], latest_versions)
+        if feature not in known or _can_be_requested_again(known[feature], latest_versions)
     }
     if not added:
         return image
@@ -69,12 +77,16 @@ def with_features_requested(
 
 
 def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetime) -> Image:
-    """Rekognition answered for some features; with the last of them the image has its result."""
-    ended = {outcome.feature: outcome for outcome in outcomes}
+    """The image after some of its features are recognized or have failed.
+
+    When no feature is pending any more, the image gets its result: it is FAILED if every feature
+    failed, else RECOGNIZED, and delivery `result_delivery` begins.
+    """
+    completed = {outcome.feature: outcome for outcome in outcomes}
     image = replace(
         image,
         features=tuple(
-            _ended(state, ended[state.name], now) if state.name in ended else state
+            _completed(state, completed[state.name], now) if state.name in completed else state
             for state in image.features
         ),
     )
@@ -82,7 +94,7 @@ def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetim
         return image
     failures = [state.failure for state in image.features if state.failure]
     is_failed = len(failures) == len(image.features)
-    begun = Delivery(
+    delivery = Delivery(
         DeliveryStatus.PENDING, tries=0, number=image.result_delivery, requested_at=now
     )
     return replace(
@@ -90,35 +102,41 @@ def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetim
         status=Status.FAILED if is_failed else Status.RECOGNIZED,
         failure=failures[0] if is_failed else None,
         recognized_at=now,
-        deliveries=_begun(image, begun),
+        deliveries=_deliveries_with(image, delivery),
     )
 
 
 def with_attempt(image: Image, delivery: Delivery) -> Image:
-    """Note an attempt, unless its delivery is forgotten or succeeded: messages come twice."""
+    """The image with the state of `delivery` after an attempt.
+
+    Changes nothing if that delivery is no longer on the image or has already succeeded, because
+    SQS may deliver a message more than once.
+    """
     return replace(
         image,
         deliveries=tuple(
-            _tried(known, delivery) if known.number == delivery.number else known
+            _after_attempt(known, delivery) if known.number == delivery.number else known
             for known in image.deliveries
         ),
     )
 
 
 def with_new_delivery(image: Image, now: datetime) -> Image:
-    """Somebody asks for the result to be sent again."""
-    begun = Delivery(DeliveryStatus.PENDING, tries=0, number=_next_number(image), requested_at=now)
-    return replace(image, deliveries=_begun(image, begun))
+    """The image after a caller requests another delivery of its result."""
+    delivery = Delivery(
+        DeliveryStatus.PENDING, tries=0, number=_next_number(image), requested_at=now
+    )
+    return replace(image, deliveries=_deliveries_with(image, delivery))
 
 
-def _may_be_asked_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:
+def _can_be_requested_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:
     if state.status is Status.RECOGNIZED:
         versions = {state.model_version, latest_versions.get(state.name)}
         return None not in versions and len(versions) == 2
     return state.status is Status.FAILED
 
 
-def _ended(state: FeatureState, outcome: FeatureOutcome, now: datetime) -> FeatureState:
+def _completed(state: FeatureState, outcome: FeatureOutcome, now: datetime) -> FeatureState:
     return replace(
         state,
         status=Status.FAILED if outcome.failure else Status.RECOGNIZED,
@@ -128,17 +146,17 @@ def _ended(state: FeatureState, outcome: FeatureOutcome, now: datetime) -> Featu
     )
 
 
-def _tried(before: Delivery, after: Delivery) -> Delivery:
+def _after_attempt(before: Delivery, after: Delivery) -> Delivery:
     if before.status is DeliveryStatus.DELIVERED:
         return before
     if before.status is DeliveryStatus.SUPERSEDED and after.status is DeliveryStatus.PENDING:
-        # A later delivery began during the try, so there is no next.
+        # A later delivery began during this attempt, so this one has no further attempt.
         return replace(after, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
     return after
 
 
-def _begun(image: Image, delivery: Delivery) -> tuple[Delivery, ...]:
-    """One that still waits for its next try is superseded by the one that begins."""
+def _deliveries_with(image: Image, delivery: Delivery) -> tuple[Delivery, ...]:
+    """The image's deliveries with a new one, which supersedes those that are still PENDING."""
     earlier = (
         replace(known, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
         if known.status is DeliveryStatus.PENDING

@@ -1,4 +1,4 @@
-"""An image's result as plain values: the same for the third party's XML and for the API's JSON."""
+"""An image's result as plain values, shared by the third party's XML and the API's JSON."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from chalicelib.model.serialization import to_plain
 
 
 def result_values(image: Image) -> dict[str, Any]:
-    """An image's result, as the third party gets it: without the state of its own delivery.
+    """An image's result as the third party receives it, by field name, without its deliveries.
 
-    What was never asked of the image is left out.
+    Has the findings of requested features only. `to_plain` describes the values.
     """
     values: dict[str, Any] = to_plain(image)
     del values["deliveries"], values["result_delivery"]
     findings = values.pop("findings")
-    asked = [FINDINGS_OF[state.name] for state in image.features]
-    return values | {name: findings[name] for name in findings if name in asked}
+    requested = [FINDINGS_OF[state.name] for state in image.features]
+    return values | {name: findings[name] for name in findings if name in requested}

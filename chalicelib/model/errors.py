@@ -1,25 +1,25 @@
-"""What a caller of the API can see go wrong.
+"""The errors that the API returns to its callers.
 
 Chalice renders a `ChaliceViewError` as `{"Code": <class name>, "Message": <text>}` with the
-class's `STATUS_CODE`, so the name of a class here is part of the API. A message says what was
-wrong, the value, the limit, and what to do about it.
+class's `STATUS_CODE`, so the name of a class here is part of the API. A message says what is
+wrong, names the value and the limit, and says what to do. The docstrings make up docs/errors.md.
 """
 
 from chalice.app import ChaliceViewError
 
 
 class ImageRecognitionError(ChaliceViewError):
-    """The base of every error that a caller can see."""
+    """The base class of every error that a caller can see."""
 
 
 class InvalidRequest(ImageRecognitionError):
-    """The request itself cannot be understood."""
+    """The body, a query parameter or a header of the request is malformed or out of range."""
 
     STATUS_CODE = 400
 
 
 class UnknownLabel(ImageRecognitionError):
-    """No image has, or had, a label of this name, nor one with such a parent or alias."""
+    """No image has or had this label, and none has it as the parent or alias of a label."""
 
     STATUS_CODE = 400
 
@@ -31,134 +31,134 @@ class ImageNotFound(ImageRecognitionError):
 
     @classmethod
     def of(cls, image_id: str) -> "ImageNotFound":
-        """The error for an id that no image has."""
-        return cls(f"There is no image {image_id!r}. GET /images lists the images there are.")
+        """The error for an id that no image has; the text may be any string from a request."""
+        return cls(f"There is no image {image_id!r}. GET /images lists all images.")
 
 
 class NoResultYet(ImageRecognitionError):
-    """The image has no result that could be sent."""
+    """The image has no result to deliver yet."""
 
     STATUS_CODE = 409
 
 
 class FetchError(ImageRecognitionError):
-    """The base of what can go wrong while the image at a URL is fetched."""
+    """The base class of errors in fetching the image at a URL."""
 
 
 class InvalidUrl(FetchError):
-    """The URL cannot be read, or different programs would read it differently."""
+    """The URL cannot be parsed, or different programs would parse it differently."""
 
     STATUS_CODE = 400
 
 
 class UrlSchemeNotAllowed(FetchError):
-    """The URL is neither http nor https."""
+    """The URL's scheme is neither http nor https."""
 
     STATUS_CODE = 400
 
 
 class UrlHasCredentials(FetchError):
-    """The URL has a user name or a password in it."""
+    """The URL contains a user name or a password."""
 
     STATUS_CODE = 400
 
 
 class UrlPortNotAllowed(FetchError):
-    """The URL names a port that images are not fetched from."""
+    """The URL names a port from which the API does not fetch images."""
 
     STATUS_CODE = 400
 
 
 class AddressNotPublic(FetchError):
-    """The URL's host is, or is also, an address that is not on the public internet."""
+    """The URL's host is, or resolves to, an address that is not on the public internet."""
 
     STATUS_CODE = 400
 
 
 class HostNotFound(FetchError):
-    """The URL's host has no address."""
+    """The URL's host name does not resolve to an address."""
 
     STATUS_CODE = 400
 
 
 class ImageFileTooLarge(FetchError):
-    """The file at the URL has more bytes than are fetched."""
+    """The file at the URL is larger than the limit in bytes."""
 
     STATUS_CODE = 413
 
 
 class ImageServerUnreachable(FetchError):
-    """No connection to the URL's server came about."""
+    """No connection to the URL's server could be established."""
 
     STATUS_CODE = 502
 
 
 class ImageServerError(FetchError):
-    """The URL's server answered with an error, or not as HTTP asks."""
+    """The URL's server responded with an error, or with something that is not valid HTTP."""
 
     STATUS_CODE = 502
 
 
 class ResponseHeadersTooLarge(FetchError):
-    """The URL's server answered with more headers than are read."""
+    """The headers of the response from the URL's server exceed the limit."""
 
     STATUS_CODE = 502
 
 
 class TooManyRedirects(FetchError):
-    """The URL redirects more often than is followed."""
+    """The URL redirects more often than the limit."""
 
     STATUS_CODE = 502
 
 
 class FetchTimedOut(FetchError):
-    """The image was not here by the deadline."""
+    """The image did not arrive before the deadline."""
 
     STATUS_CODE = 504
 
 
 class ImageContentError(ImageRecognitionError):
-    """The base of what can be wrong with the bytes of an image."""
+    """The base class of errors in the bytes of an image."""
 
 
 class NotAnImage(ImageContentError):
-    """The bytes are not of any kind of image that is known."""
+    """The bytes are not an image of any known kind."""
 
     STATUS_CODE = 415
 
 
 class ImageKindNotSupported(ImageContentError):
-    """The bytes are an image or a drawing, but of a kind that is not taken."""
+    """The bytes are an image or a drawing of a kind that is not supported."""
 
     STATUS_CODE = 415
 
 
 class ImageHidesAnotherFile(ImageContentError):
-    """The bytes are an image and a file of another kind at once."""
+    """The bytes are both an image and a file of another kind."""
 
     STATUS_CODE = 422
 
 
 class ImageTooSmall(ImageContentError):
-    """The image has fewer pixels on a side than Rekognition takes."""
+    """The image has fewer pixels on a side than Rekognition accepts."""
 
     STATUS_CODE = 422
 
 
 class ImageTooLarge(ImageContentError):
-    """The image has more pixels than are decoded."""
+    """The image has more pixels than the limit for decoding."""
 
     STATUS_CODE = 422
 
 
 class ImageTooComplex(ImageContentError):
-    """The image is made of so many parts that decoding it would take too long."""
+    """The image has so many parts that decoding it would take too long."""
 
     STATUS_CODE = 422
 
 
 class ImageDamaged(ImageContentError):
-    """The image cannot be decoded to its end."""
+    """The image cannot be decoded completely."""
 
     STATUS_CODE = 422
 
@@ -176,12 +176,12 @@ class BatchNotFound(ImageRecognitionError):
 
 
 class IdempotencyKeyInUse(ImageRecognitionError):
-    """A request with the same Idempotency-Key is being answered at this moment."""
+    """Another request with the same Idempotency-Key is still in progress."""
 
     STATUS_CODE = 409
 
 
 class IdempotencyKeyReused(ImageRecognitionError):
-    """The Idempotency-Key was sent with another request before."""
+    """An earlier, different request used the same Idempotency-Key."""
 
     STATUS_CODE = 422

@@ -1,7 +1,7 @@
-"""The messages between the parts: what S3 tells of an object, what we tell of a result.
+"""The messages between the parts: S3's notifications, requests to recognize, and result events.
 
-Results are CloudEvents 1.0 in JSON (https://github.com/cloudevents/spec), told on the results
-topic with SNS message attributes that a subscription can filter by.
+A result event is a CloudEvent 1.0 in JSON (https://github.com/cloudevents/spec). The results topic
+carries it with SNS message attributes that a subscription can filter by.
 """
 
 import json
@@ -14,18 +14,20 @@ from urllib.parse import unquote_plus
 from chalicelib.model.identity import image_id_of_key, is_image_id
 from chalicelib.model.image import ImageSummary, Status
 
-_SNS_ARRAY_BYTES = 4096  # longer lists of labels are cut in the attribute, never in the event
+# A longer list of labels is cut off in the message attribute, never in the event itself.
+_SNS_ARRAY_BYTES = 4096
 
 
 class NotOurMessage(Exception):
-    """A message that no part of this app sends; the text says what it looks like."""
+    """Raised for a message that neither this app nor S3 sends; its text quotes the start of it."""
 
 
 @dataclass(frozen=True)
 class ResultEvent:
-    """An image has a result. `id` is the same however often the result is told.
+    """The part of a result event that the delivery to the third party needs.
 
-    `delivery` is the number of the delivery that it begins.
+    `id` is the same each time the same result is published. `delivery` is the number of the
+    delivery that the event starts.
     """
 
     id: str
@@ -34,10 +36,10 @@ class ResultEvent:
 
 
 def keys_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
-    """The keys of the objects that an S3 notification tells of, decoded.
+    """The decoded keys of the objects in an S3 notification; raises NotOurMessage.
 
-    S3 encodes keys in its events as a form does: a space is a plus. The message that S3 sends
-    when a notification is set up has no records.
+    S3 encodes the keys in its events like a form: a space becomes a plus. The test event that S3
+    sends when a notification is configured has no keys.
     """
     if notification.get("Event") == "s3:TestEvent":
         return ()
@@ -46,22 +48,25 @@ def keys_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
             unquote_plus(record["s3"]["object"]["key"]) for record in notification["Records"]
         )
     except (KeyError, TypeError) as error:
-        raise NotOurMessage(f"Not a notification of S3: {_start(notification)}") from error
+        raise NotOurMessage(f"Not an S3 notification: {_start(notification)}") from error
 
 
 def image_ids_of_notification(notification: Mapping[str, Any]) -> tuple[str, ...]:
-    """The images that an S3 notification tells of; objects that are not ours are left out."""
+    """The ids of the images in an S3 notification, without other objects; raises NotOurMessage."""
     ids = map(image_id_of_key, keys_of_notification(notification))
     return tuple(image_id for image_id in ids if image_id is not None)
 
 
 def recognition_request(image_id: str) -> dict[str, str]:
-    """The message with which we ask ourselves for what is pending of an image."""
+    """The message on the recognition queue that requests an image's pending features."""
     return {"recognize": image_id}
 
 
 def images_to_recognize(body: str) -> tuple[str, ...]:
-    """The images of a message of the recognition queue: S3's, or ours; raises NotOurMessage."""
+    """The ids of the images in a message of the recognition queue; raises NotOurMessage.
+
+    The message is an S3 notification or a `recognition_request`.
+    """
     message = json_object(body)
     image_id = message.get("recognize")
     if isinstance(image_id, str) and is_image_id(image_id):
@@ -70,20 +75,21 @@ def images_to_recognize(body: str) -> tuple[str, ...]:
 
 
 def result_event(image: ImageSummary, delivery: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The event that tells an image's result, and its SNS message attributes.
+    """The event that publishes an image's result, and its SNS message attributes.
 
-    `delivery` is the number of the delivery to the third party that it begins.
+    `delivery` is the number of the delivery to the third party that the event starts. The event's
+    `id` and `time` come from `recognized_at`, so they are the same each time.
     """
-    told_at = image.recognized_at or datetime.now(UTC)
+    recognized_at = image.recognized_at or datetime.now(UTC)
     names = [label.name for label in image.labels]
     features = [state.name for state in image.features if state.status is Status.RECOGNIZED]
     event = {
         "specversion": "1.0",
-        "id": f"msg_{image.id}_{told_at:%Y%m%dT%H%M%S%f}",
+        "id": f"msg_{image.id}_{recognized_at:%Y%m%dT%H%M%S%f}",
         "source": "/images",
         "type": f"image-recognition.image.{image.status.lower()}.v1",
         "subject": image.id,
-        "time": told_at.isoformat(),
+        "time": recognized_at.isoformat(),
         "datacontenttype": "application/json",
         "data": {
             "image_id": image.id,
@@ -102,17 +108,20 @@ def result_event(image: ImageSummary, delivery: int) -> tuple[dict[str, Any], di
 
 
 def parse_result_event(body: str) -> ResultEvent:
-    """The event that `result_event` made; raises NotOurMessage."""
+    """The ResultEvent in a message body that `result_event` made; raises NotOurMessage.
+
+    An event without a delivery number starts delivery 1.
+    """
     event = json_object(body)
     try:
         data = event["data"]
         return ResultEvent(str(event["id"]), str(data["image_id"]), int(data.get("delivery", 1)))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise NotOurMessage(f"Not an event of a result: {_start(event)}") from error
+        raise NotOurMessage(f"Not a result event: {_start(event)}") from error
 
 
 def json_object(body: str) -> dict[str, Any]:
-    """The JSON object that a message's body is; raises NotOurMessage."""
+    """Parse a message's body as a JSON object; raises NotOurMessage if it is anything else."""
     try:
         value = json.loads(body)
     except ValueError as error:
@@ -123,7 +132,10 @@ def json_object(body: str) -> dict[str, Any]:
 
 
 def _string_array(names: Sequence[str]) -> dict[str, Any]:
-    """An SNS attribute that a filter policy can look into; nothing where there is no name."""
+    """An SNS attribute that a filter policy can match; empty if there are no names.
+
+    SNS rejects an empty array.
+    """
     while len(json.dumps(names).encode()) > _SNS_ARRAY_BYTES:
         names = names[:-1]
     return {"DataType": "String.Array", "StringValue": json.dumps(names)} if names else {}

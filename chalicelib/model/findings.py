@@ -1,7 +1,7 @@
-"""What Rekognition can be asked about an image, and what it finds.
+"""The features that Rekognition recognizes in an image, and its findings.
 
-The field names are Rekognition's, in Python's spelling. Confidences are percentages from 0 to
-100; bounding boxes are ratios of the image's width and height, as Rekognition gives them.
+The field names are Rekognition's in snake case. As in Rekognition's responses, confidences are
+percentages from 0 to 100, and coordinates are ratios of the image's width and height.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Feature(StrEnum):
-    """Something that Rekognition can be asked about an image."""
+    """A kind of findings that a caller can request for an image."""
 
     LABELS = "LABELS"
     TEXT = "TEXT"
@@ -22,7 +22,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True)
 class RekognitionCall:
-    """One call: an operation of Rekognition, such as `DetectText`, and the features it answers."""
+    """One call of a Rekognition operation, such as `DetectText`, and the features it covers."""
 
     operation: str
     features: tuple[Feature, ...]
@@ -30,7 +30,7 @@ class RekognitionCall:
 
 @dataclass(frozen=True)
 class BoundingBox:
-    """A rectangle: `left` and `width` as ratios of the image's width, the others of its height."""
+    """A rectangle: `left` and `width` are ratios of the image's width, the others of its height."""
 
     left: float
     top: float
@@ -40,7 +40,7 @@ class BoundingBox:
 
 @dataclass(frozen=True)
 class Instance:
-    """One occurrence of a label, at a place in the image."""
+    """One occurrence of a label in the image."""
 
     confidence: float
     bounding_box: BoundingBox
@@ -48,7 +48,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Label:
-    """Something that Rekognition sees in an image."""
+    """An object, scene or concept that Rekognition detects in an image.
+
+    `parents`, `aliases` and `categories` are names. `instances` is empty for a label that
+    Rekognition does not locate.
+    """
 
     name: str
     confidence: float
@@ -60,7 +64,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Point:
-    """A place: `x` as a ratio of the image's width, `y` of its height."""
+    """A point: `x` is a ratio of the image's width, `y` of its height."""
 
     x: float
     y: float
@@ -68,10 +72,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text in the image, or a word of one.
+    """A line of text in the image, or a word of a line.
 
-    `type` is LINE or WORD; `parent_id` is the `id` of a word's line. The polygon's corners go
-    clockwise from the text's own upper left.
+    `type` is LINE or WORD. `parent_id` is the `id` of the line that a word belongs to. The corners
+    of `polygon` go clockwise from the upper left corner of the text itself.
     """
 
     id: int
@@ -85,7 +89,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Landmark:
-    """A point of a face, such as `eyeLeft`."""
+    """A point of a face, such as `eyeLeft`; `x` and `y` are ratios as in Point."""
 
     type: str
     x: float
@@ -94,7 +98,7 @@ class Landmark:
 
 @dataclass(frozen=True)
 class Pose:
-    """How a head is turned: degrees from -180 to 180."""
+    """The rotation of a head, in degrees from -180 to 180."""
 
     roll: float
     yaw: float
@@ -103,7 +107,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class FaceQuality:
-    """Brightness and sharpness of a face, each from 0 to 100."""
+    """The brightness and sharpness of a face, each from 0 to 100."""
 
     brightness: float
     sharpness: float
@@ -111,7 +115,7 @@ class FaceQuality:
 
 @dataclass(frozen=True)
 class AgeRange:
-    """Years, both ends included."""
+    """A range of ages in years, both ends included."""
 
     low: int
     high: int
@@ -119,7 +123,11 @@ class AgeRange:
 
 @dataclass(frozen=True)
 class FaceAttribute:
-    """What a face shows, such as `Smile`: `True` or `False`, or `Gender`: `Female` or `Male`."""
+    """An attribute of a face.
+
+    `value` is `True` or `False` for most types, such as `Smile`, and `Female` or `Male` for
+    `Gender`.
+    """
 
     type: str
     value: str
@@ -128,7 +136,7 @@ class FaceAttribute:
 
 @dataclass(frozen=True)
 class Emotion:
-    """What a face looks like, which need not be what the person feels."""
+    """The emotion that a face appears to express, which need not be what the person feels."""
 
     type: str
     confidence: float
@@ -136,7 +144,7 @@ class Emotion:
 
 @dataclass(frozen=True)
 class Face:
-    """A face; what the service did not tell is None or empty."""
+    """A face. A field that is missing from Rekognition's response is None or empty."""
 
     confidence: float
     bounding_box: BoundingBox
@@ -150,7 +158,10 @@ class Face:
 
 @dataclass(frozen=True)
 class ModerationLabel:
-    """Something that not everybody may want to see. `taxonomy_level` is 1 for the most general."""
+    """A category of content that may be inappropriate.
+
+    `taxonomy_level` is 1 for the most general category.
+    """
 
     name: str
     confidence: float
@@ -160,7 +171,7 @@ class ModerationLabel:
 
 @dataclass(frozen=True)
 class Celebrity:
-    """A well-known person. `id` and `urls` are Rekognition's."""
+    """A celebrity. `id` and `urls` are Rekognition's."""
 
     id: str
     name: str
@@ -171,7 +182,7 @@ class Celebrity:
 
 @dataclass(frozen=True)
 class DominantColor:
-    """A color of the image and the percentage of the pixels that have it."""
+    """A color of the image. `pixel_percent` is the percentage of pixels that have it."""
 
     hex_code: str
     css_color: str
@@ -181,7 +192,7 @@ class DominantColor:
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """Brightness, sharpness and contrast, each from 0 to 100."""
+    """The brightness, sharpness and contrast of an image, each from 0 to 100."""
 
     brightness: float
     sharpness: float
@@ -190,7 +201,7 @@ class ImageQuality:
 
 @dataclass(frozen=True)
 class Properties:
-    """The colors of an image, the most frequent first, and its quality."""
+    """The quality of an image and its dominant colors, the most frequent first."""
 
     quality: ImageQuality
     dominant_colors: tuple[DominantColor, ...] = ()
@@ -198,7 +209,10 @@ class Properties:
 
 @dataclass(frozen=True)
 class Findings:
-    """What Rekognition told of an image; what was not asked, or not found, is empty."""
+    """What Rekognition finds in an image.
+
+    A field is empty, or None, if its feature was not requested or nothing was found.
+    """
 
     labels: tuple[Label, ...] = ()
     texts: tuple[Text, ...] = ()
@@ -208,7 +222,7 @@ class Findings:
     properties: Properties | None = None
 
 
-# Where the findings of a feature are in Findings.
+# The field of Findings that holds each feature's findings.
 FINDINGS_OF = {
     Feature.LABELS: "labels",
     Feature.TEXT: "texts",
@@ -220,7 +234,7 @@ FINDINGS_OF = {
 
 
 def merge_findings(findings: Iterable[Findings]) -> Findings:
-    """The findings of several calls as one; where two calls answer one feature the later wins."""
+    """The findings of several calls in one; for the same field, the last that is not empty wins."""
     result = Findings()
     for each in findings:
         found = {name: value for name, value in vars(each).items() if value}

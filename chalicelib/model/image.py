@@ -1,7 +1,6 @@
-"""The words that every part of the app shares: an image, its labels, what became of them.
+"""The types that every part of the app shares: an image, its features and its deliveries.
 
-The field names are Rekognition's, in Python's spelling. Confidences are percentages from 0 to
-100; bounding boxes are ratios of the image's width and height, as Rekognition gives them.
+All times are timezone-aware.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from chalicelib.model.findings import Feature, Findings
 
 
 class Status(StrEnum):
-    """How far the recognition of an image is."""
+    """The status of an image's recognition, or of one of its features."""
 
     PENDING = "PENDING"
     RECOGNIZED = "RECOGNIZED"
@@ -31,7 +30,7 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image that somebody sends, as `url` or `content`, and the features to recognize."""
+    """An image that a caller sends, as `url` or `content`, and the features to recognize."""
 
     features: tuple[Feature, ...]
     url: str | None = None
@@ -40,7 +39,7 @@ class NewImage:
 
 @dataclass(frozen=True)
 class Content:
-    """The stored picture: sides in pixels, length in bytes."""
+    """The image as it is stored in S3: `width` and `height` in pixels, `bytes` its size."""
 
     content_type: str
     width: int
@@ -50,7 +49,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Original:
-    """The picture as it came in: its kind (JPEG, WEBP, …), length in bytes and SHA-256 in hex."""
+    """The image as it arrived: its kind (JPEG, WEBP, …), size in bytes and SHA-256 in hex."""
 
     kind: str
     bytes: int
@@ -59,7 +58,7 @@ class Original:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an image could not be recognized: a code for programs and a reason for people."""
+    """Why recognition failed: a code for programs and a reason for people."""
 
     code: str
     reason: str
@@ -67,7 +66,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class FeatureState:
-    """How far one feature of an image is. `model_version` is None where Rekognition has none."""
+    """The state of one requested feature of an image.
+
+    `model_version` is None until the feature is recognized, and if Rekognition reports none.
+    """
 
     name: Feature
     status: Status
@@ -81,9 +83,10 @@ class FeatureState:
 class Delivery:
     """The state of one delivery of an image's result to the third party.
 
-    `number` is 1 for the first and one more for each that somebody asks for, or a further result
-    begins. `tries` counts the requests sent. `status_code` and `reason` are of the last try: its
-    HTTP status, None where no answer came, and what went wrong, None where nothing did.
+    `number` is 1 for the first delivery and grows by one for each further result, and for each
+    delivery that a caller requests. `tries` counts the requests sent. `status_code` and `reason`
+    describe the last attempt: its HTTP status, None if there was no response, and what went wrong,
+    None if nothing did.
     """
 
     status: DeliveryStatus
@@ -98,13 +101,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Image:
-    """Everything that is known of an image.
+    """An image, its requested features, its findings and its deliveries.
 
-    `status` is of the image as a whole: PENDING until every feature that was asked for at first
-    has come to an end, then RECOGNIZED if one of them was recognized. `features` tells of each,
-    also of those that were asked for later. `failure` says why a FAILED image is. `deliveries` are
-    in the order in which they began; `result_delivery` is the number of the one with which the
-    present result is, or will be, told to the third party at first.
+    `status` describes the image as a whole. It is PENDING until no feature is pending for the first
+    time, then RECOGNIZED if at least one feature is recognized, else FAILED; later requests do not
+    make it PENDING again. `features` has the state of every requested feature, in the order of
+    Feature. `failure` says why a FAILED image failed. `deliveries` are in the order in which they
+    began. `result_delivery` is the number of the delivery that first sends the current result, or
+    the next one while a feature is pending, to the third party.
     """
 
     id: str
@@ -122,11 +126,11 @@ class Image:
 
     @property
     def pending(self) -> tuple[Feature, ...]:
-        """The features that have not come to an end."""
+        """The features that are neither recognized nor failed yet."""
         return tuple(state.name for state in self.features if state.status is Status.PENDING)
 
     def summary(self) -> "ImageSummary":
-        """The image as one of a list."""
+        """The image as an entry of a list."""
         labels = self.findings.labels
         return ImageSummary(
             self.id,
@@ -142,7 +146,7 @@ class Image:
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """A label by its name and confidence alone."""
+    """A label's name and its confidence from 0 to 100."""
 
     name: str
     confidence: float
@@ -150,7 +154,7 @@ class LabelSummary:
 
 @dataclass(frozen=True)
 class ImageSummary:
-    """An image as one of a list."""
+    """An image as an entry of a list: without sources, deliveries and the details of findings."""
 
     id: str
     status: Status

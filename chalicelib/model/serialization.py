@@ -1,7 +1,7 @@
-"""Our dataclasses as plain values, for JSON, XML and DynamoDB, and back.
+"""Converts the model's dataclasses to plain values, for JSON, XML and DynamoDB, and back.
 
-Plain are texts, numbers, booleans, None, lists, and dicts whose keys are the fields' names. A time
-is RFC 3339 text in UTC.
+Plain values are texts, numbers, booleans, None, lists, and dicts whose keys are the names of the
+fields. A time becomes RFC 3339 text in UTC.
 """
 
 import types
@@ -16,12 +16,12 @@ Kind = TypeVar("Kind")
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, so that the texts sort as the moments do."""
+    """A time as RFC 3339 text in UTC with microseconds, so that the texts sort like the times."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_plain(value: Any) -> Any:
-    """A dataclass, or what one is made of, as plain values in the order of the fields."""
+    """A dataclass, or a value that one contains, as plain values in the order of the fields."""
     match value:
         case Enum():
             return value.value
@@ -37,7 +37,11 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """The dataclass of a kind that `to_plain` made these values of; what is missing is default."""
+    """The inverse of `to_plain`: an instance of the dataclass `kind`.
+
+    A missing field gets its default. Raises KeyError for a name that is not a field, and TypeError
+    for a missing field without a default.
+    """
     hints = _hints(cast(Any, kind))
     return kind(**{name: _part(hints[name], part) for name, part in values.items()})
 

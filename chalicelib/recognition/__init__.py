@@ -1,4 +1,5 @@
-"""A stored image becomes findings: Rekognition is asked once for each pending feature.
+"""Recognition: turns a stored image into findings, and pays for each pending feature only once.
 
-Begin with `recognize`, the use case; `rekognition` is the client, `reconcile` finds what was lost.
+Begin with `recognize`, the use case. `rekognition` wraps the client, and `reconcile` requeues
+images whose messages were lost.
 """

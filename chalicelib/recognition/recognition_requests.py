@@ -1,4 +1,4 @@
-"""The use case: somebody asks for more of an image to be recognized."""
+"""The use case: a caller requests features of an image that is already stored."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from chalicelib.model.findings import Feature
 
 
 class RecognitionRequests:
-    """Puts images into the queue from which they are recognized, without S3 having to tell."""
+    """Sends images to the recognition queue directly, without a notification from S3."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class RecognitionRequests:
         self._queue_url = queue_url
 
     def begin(self, image_id: str, features: Sequence[Feature]) -> bool:
-        """Ask for features of a known image; whether any of them is pending now.
+        """Request features of a known image; returns whether any of them is pending afterwards.
 
-        What is known is not asked again, unless an older version of the model told it; what
-        failed is. Raises ImageNotFound.
+        A recognized feature becomes pending again only if another model version than the latest
+        recognized it; a failed feature always does. Raises ImageNotFound.
         """
         now = datetime.now(UTC)
         latest = self._model_versions.latest()
@@ -47,14 +47,14 @@ class RecognitionRequests:
         if image is None:
             raise ImageNotFound.of(image_id)
         pending = [feature for feature in features if feature in image.pending]
-        # A message too many does nothing; one too few would leave the image waiting.
+        # A superfluous message does nothing, but a missing one would leave the image PENDING.
         if pending:
             self.send(image_id)
         self._usage.count_saved([each for each in features if each not in pending], image_id, now)
         return bool(pending)
 
     def send(self, image_id: str) -> None:
-        """Let what is pending of an image be recognized."""
+        """Queue an image for the recognition of its pending features."""
         self._client.send_message(
             QueueUrl=self._queue_url, MessageBody=json.dumps(recognition_request(image_id))
         )

@@ -1,4 +1,4 @@
-"""The use case: Rekognition is asked what is pending of a stored image, once."""
+"""The use case: recognize the pending features of a stored image, each of them once."""
 
 import logging
 from collections.abc import Iterable
@@ -24,19 +24,22 @@ from chalicelib.recognition.rekognition import (
 )
 from chalicelib.recognition.results_topic import ResultsTopic
 
-# Longer than the function that recognizes may run (60 s), so that a lease outlives its holder
-# only when the holder was cut off.
-LEASE = timedelta(seconds=75)
+# Longer than the timeout of the function that recognizes images (60 s), so that a lease expires
+# only after its holder was cut off.
+LEASE_DURATION = timedelta(seconds=75)
 
 logger = logging.getLogger(__name__)
 
 
 class RecognitionInProgress(Exception):
-    """Another invocation holds the lease; the message comes again, in case that one is cut off."""
+    """Raised when another invocation holds the lease on an image.
+
+    SQS delivers the message again, in case that invocation is cut off.
+    """
 
 
 class ImageRecognition:
-    """Asks Rekognition about an image, writes the answers, tells them."""
+    """Calls Rekognition for an image, writes its findings to the catalog, publishes its result."""
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class ImageRecognition:
         leases: Leases,
         results: ResultsTopic,
         model_versions: ModelVersions,
-        lease: timedelta = LEASE,
+        lease_duration: timedelta = LEASE_DURATION,
     ) -> None:
         self._store = store
         self._rekognition = rekognition
@@ -54,75 +57,80 @@ class ImageRecognition:
         self._leases = leases
         self._results_topic = results
         self._model_versions = model_versions
-        self._lease = lease
+        self._lease_duration = lease_duration
 
     def process(self, message: Message) -> None:
-        """Recognize the images that a message of the recognition queue names."""
+        """Recognize the images in a message of the recognition queue.
+
+        Raises NotOurMessage, and what `recognize` raises.
+        """
         for image_id in images_to_recognize(message.body):
-            self.recognize(image_id, last_try=message.is_last_receive)
+            self.recognize(image_id, last_attempt=message.is_last_receive)
 
-    def recognize(self, image_id: str, *, last_try: bool) -> None:
-        """Recognize what is pending of a stored image, if anything is.
+    def recognize(self, image_id: str, *, last_attempt: bool) -> None:
+        """Recognize the pending features of a stored image; without any, publish its result again.
 
-        Raises what may pass, so that the message comes again for the features it concerns. On the
-        last try that is their failure as well, and the message goes to the dead-letter queue.
+        Raises RecognitionInProgress while another invocation recognizes the image. Raises an error
+        that may be temporary after writing the features that succeeded, so that SQS delivers the
+        message again for the others. On the last attempt it also records the error as the failure
+        of these features, and SQS moves the message to the dead-letter queue.
         """
         with about_image(image_id):
-            lease = self._leases.lease(image_id, _now(), self._lease)
+            lease = self._leases.acquire(image_id, _now(), self._lease_duration)
             if lease.token is None:
                 self._publish_again(lease)
             else:
-                self._recognize(lease, last_try=last_try)
+                self._recognize(lease, last_attempt=last_attempt)
 
-    def _recognize(self, lease: Lease, *, last_try: bool) -> None:
-        told: list[RekognitionResponse] = []
-        asked: list[RekognitionCall] = []
+    def _recognize(self, lease: Lease, *, last_attempt: bool) -> None:
+        responses: list[RekognitionResponse] = []
+        calls: list[RekognitionCall] = []
         outcomes: list[FeatureOutcome] = []
-        passing: Exception | None = None
-        for question in calls_for(lease.row.image.pending):
+        temporary_error: Exception | None = None
+        for call in calls_for(lease.row.image.pending):
             try:
-                answer = self._ask(question, lease)
+                response = self._detect(call, lease)
             except ImageRefused as refusal:
-                outcomes += _failed(question, refusal.failure)
+                outcomes += _failed(call, refusal.failure)
             except Exception as error:
-                passing = error
+                temporary_error = error
                 if isinstance(error, ObjectUnreadable) and not self._store.exists(
                     lease.row.image.id
                 ):
-                    self._drop(lease)
+                    self._forget(lease)
                     return
-                if last_try:
-                    outcomes += _failed(question, Failure(type(error).__name__, str(error)))
+                if last_attempt:
+                    outcomes += _failed(call, Failure(type(error).__name__, str(error)))
             else:
-                told.append(answer)
-                asked.append(question)
+                responses.append(response)
+                calls.append(call)
                 outcomes += [
-                    FeatureOutcome(each, answer.model_version) for each in question.features
+                    FeatureOutcome(feature, response.model_version) for feature in call.features
                 ]
         if outcomes:
-            self._record(lease, outcomes, told, asked)
+            self._record(lease, outcomes, responses, calls)
         else:
             self._leases.release(lease)
-        if passing:
-            raise passing
+        if temporary_error:
+            raise temporary_error
 
-    def _ask(self, question: RekognitionCall, lease: Lease) -> RekognitionResponse:
+    def _detect(self, call: RekognitionCall, lease: Lease) -> RekognitionResponse:
         with timed("RekognitionSeconds"):
-            return self._rekognition.ask(question, image_key(lease.row.image.id))
+            return self._rekognition.detect(call, image_key(lease.row.image.id))
 
     def _record(
         self,
         lease: Lease,
         outcomes: list[FeatureOutcome],
-        told: list[RekognitionResponse],
-        asked: list[RekognitionCall],
+        responses: list[RekognitionResponse],
+        calls: list[RekognitionCall],
     ) -> None:
-        findings = merge_findings(each.findings for each in told)
-        row = self._leases.record(lease, outcomes, findings, asked, _now())
+        findings = merge_findings(response.findings for response in responses)
+        row = self._leases.record(lease, outcomes, findings, calls, _now())
         if row is None:
-            logger.info("Removed while it was recognized: the result is dropped")
+            logger.info("Image was removed, or the lease lost, during recognition: result dropped")
             return
-        self._model_versions.note(outcomes)
+        self._model_versions.record(outcomes)
         for outcome in outcomes:
             if outcome.failure:
                 logger.warning(
@@ -139,20 +147,23 @@ class ImageRecognition:
         self._results_topic.publish(row.summary(), row.image.result_delivery)
 
     def _publish_again(self, lease: Lease) -> None:
-        """A message that came twice: the first may have been cut off before it told the result."""
+        """Publish the result of a message that was delivered again.
+
+        An earlier invocation may have been cut off between writing the result and publishing it.
+        """
         image = lease.row.image
         if image.pending:
-            raise RecognitionInProgress(f"Image {image.id} is being recognized just now.")
+            raise RecognitionInProgress(f"Another invocation is recognizing image {image.id}.")
         self._results_topic.publish(lease.row.summary(), image.result_delivery)
 
-    def _drop(self, lease: Lease) -> None:
-        """The object was removed before its arrival was worked on: the lease's item goes too."""
-        logger.info("Not stored any more: forgotten")
+    def _forget(self, lease: Lease) -> None:
+        """Delete the items of an image whose object was removed before it was recognized."""
+        logger.info("Image is not stored in S3 any more: deleted its items")
         self._catalog.forget(self._catalog.snapshot(lease.row.image.id))
 
 
-def _failed(question: RekognitionCall, failure: Failure) -> Iterable[FeatureOutcome]:
-    return [FeatureOutcome(feature, failure=failure) for feature in question.features]
+def _failed(call: RekognitionCall, failure: Failure) -> Iterable[FeatureOutcome]:
+    return [FeatureOutcome(feature, failure=failure) for feature in call.features]
 
 
 def _now() -> datetime:

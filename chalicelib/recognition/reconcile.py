@@ -1,8 +1,9 @@
-"""The use case: what has waited too long, or was never heard of, is put back to work.
+"""The use case: requeue images that have been PENDING for too long or are not in the catalog.
 
-Messages are not lost, but people empty queues, and deploys go wrong. So now and then the catalog is
-asked what is PENDING for too long, and the bucket what the catalog does not know. A message too
-many does nothing: only what is pending is recognized.
+SQS does not lose messages, but people purge queues and deployments fail. A scheduled run therefore
+looks for images in the catalog that have been PENDING for too long, and for objects in the bucket
+that are not in the catalog. A superfluous message does nothing, because only pending features are
+recognized.
 """
 
 import logging
@@ -16,8 +17,8 @@ from chalicelib.catalog.pages import CatalogPages
 from chalicelib.model.serialization import timestamp
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
-MOST_WAITING = 1000  # images of one run
-MOST_PAGES = 10  # of a thousand objects, of one run; the next goes on from there
+MAX_WAITING_IMAGES = 1000  # per run
+MAX_BUCKET_PAGES = 10  # of a thousand objects, per run; the next run continues after the last page
 
 _SWEEP = ("RECONCILIATION", "SWEEP")
 
@@ -25,7 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 class Reconciliation:
-    """Compares what should have happened with what did."""
+    """Compares the catalog with the bucket and requeues what was lost.
+
+    `age` is the time after which a pending image, or an object without an item, counts as lost.
+    """
 
     def __init__(
         self,
@@ -44,31 +48,35 @@ class Reconciliation:
         self._age = age
 
     def run(self) -> None:
-        """One run over all that waits, and over a part of the bucket."""
-        too_old = datetime.now(UTC) - self._age
-        for image_id in self._catalog_pages.waiting(timestamp(too_old), MOST_WAITING):
-            with about_image(image_id):
-                self._put_back(image_id)
-        self._sweep(too_old)
+        """Check up to MAX_WAITING_IMAGES pending images, and MAX_BUCKET_PAGES pages of the bucket.
 
-    def _put_back(self, image_id: str) -> None:
+        A pending image that is not stored any more is deleted from the catalog.
+        """
+        cutoff = datetime.now(UTC) - self._age
+        for image_id in self._catalog_pages.waiting(timestamp(cutoff), MAX_WAITING_IMAGES):
+            with about_image(image_id):
+                self._requeue_or_forget(image_id)
+        self._sweep(cutoff)
+
+    def _requeue_or_forget(self, image_id: str) -> None:
         snapshot = self._catalog.snapshot(image_id)
         if self._store.exists(image_id):
-            logger.warning("Has waited too long for its recognition: put back to work")
+            logger.warning("Image has been PENDING for too long: requeued")
             self._send(image_id)
         elif self._catalog.forget(snapshot):
-            logger.warning("Waits for its recognition, but is not stored: forgotten")
+            logger.warning("Image is PENDING but not stored in S3: deleted its items")
 
-    def _sweep(self, too_old: datetime) -> None:
+    def _sweep(self, cutoff: datetime) -> None:
+        """Queue stored images that are not in the catalog; continue where the last run ended."""
         after = str((self._table.get(*_SWEEP) or {}).get("after", ""))
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_BUCKET_PAGES):
             stored, after = self._store.page(after)
-            ids = [image_id for image_id, since in stored if since < too_old]
+            ids = [image_id for image_id, since in stored if since < cutoff]
             known = self._catalog_pages.statuses(ids)
             for image_id in ids:
                 if image_id not in known:
                     with about_image(image_id):
-                        logger.warning("Is stored, but not in the catalog: put to work")
+                        logger.warning("Image is stored in S3 but not in the catalog: queued")
                         self._send(image_id)
             pk, sk = _SWEEP
             self._table.put({"pk": pk, "sk": sk, "after": after})

@@ -1,4 +1,4 @@
-"""Asking Amazon Rekognition about an image that is stored in S3."""
+"""A wrapper of the Amazon Rekognition client, for images that are stored in S3."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from botocore.exceptions import ClientError
 
 from chalicelib.model.findings import Feature, Findings, RekognitionCall
 from chalicelib.model.image import Failure
-from chalicelib.recognition import rekognition_responses as answers
+from chalicelib.recognition import rekognition_responses as responses
 
-# What Rekognition says of an image that will never be recognized, however often one asks.
+# Rekognition's error codes for an image that no retry makes acceptable.
 # https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectLabels.html#API_DetectLabels_Errors
 _PERMANENT = {
     "ImageTooLargeException",
     "InvalidImageFormatException",
     "InvalidParameterException",
 }
-_NOT_IMPLEMENTED = 501  # HTTP's own word for an operation that a server does not have
+_NOT_IMPLEMENTED = 501  # HTTP's status for an operation that a server does not support
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException"}
 
 
 class ImageRefused(Exception):
-    """Rekognition will never tell this of this image; `failure` says why."""
+    """Raised when Rekognition permanently refuses an operation for an image; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.code}: {failure.reason}")
@@ -30,38 +30,45 @@ class ImageRefused(Exception):
 
 
 class ObjectUnreadable(Exception):
-    """Rekognition cannot read the S3 object: it is gone, or the function's role may not read it."""
+    """Raised when Rekognition cannot read the S3 object.
+
+    The object is gone, or the function's role lacks the permission to read it.
+    """
 
 
 class Throttled(Exception):
-    """The account's transactions per second are used up; a little later it will answer."""
+    """Raised when the account exceeds its transactions per second; a later retry can succeed."""
 
 
 @dataclass(frozen=True)
 class RekognitionResponse:
-    """What one call told. `model_version` is None where the operation does not say its own."""
+    """The findings of one call; `model_version` is None if the operation does not report one."""
 
     findings: Findings
     model_version: str | None = None
 
 
 def calls_for(features: Iterable[Feature]) -> tuple[RekognitionCall, ...]:
-    """The fewest calls that answer these features: labels and properties share one."""
-    asked = set(features)
-    merge_findings = tuple(each for each in (Feature.LABELS, Feature.PROPERTIES) if each in asked)
+    """The fewest calls that cover these features: LABELS and PROPERTIES share DetectLabels."""
+    requested = set(features)
+    shared = tuple(each for each in (Feature.LABELS, Feature.PROPERTIES) if each in requested)
     single = (
         RekognitionCall(operation, (feature,))
         for feature, operation in _OPERATIONS.items()
-        if feature in asked
+        if feature in requested
     )
     return (
-        *((RekognitionCall("DetectLabels", merge_findings),) if merge_findings else ()),
+        *((RekognitionCall("DetectLabels", shared),) if shared else ()),
         *single,
     )
 
 
 class Rekognition:
-    """Asks about images in one bucket."""
+    """Calls Rekognition for images in one S3 bucket.
+
+    DetectLabels returns at most `max_labels` labels, each with at least the confidence
+    `min_confidence` from 0 to 100.
+    """
 
     def __init__(
         self, client: Any, bucket_name: str, max_labels: int, min_confidence: float
@@ -71,14 +78,15 @@ class Rekognition:
         self._max_labels = max_labels
         self._min_confidence = min_confidence
 
-    def ask(self, question: RekognitionCall, key: str) -> RekognitionResponse:
-        """The answer about the image with a key.
+    def detect(self, call: RekognitionCall, key: str) -> RekognitionResponse:
+        """Make a call for the image with an S3 key, and return its findings.
 
-        Raises ImageRefused, ObjectUnreadable, Throttled, and botocore's errors for what may pass.
+        Raises ImageRefused if no retry can succeed, ObjectUnreadable, Throttled, and botocore's own
+        exceptions for other errors, which may be temporary.
         """
         image = {"S3Object": {"Bucket": self._bucket_name, "Name": key}}
         try:
-            return self._ask(question, image)
+            return self._detect(call, image)
         except ClientError as error:
             code, reason = error.response["Error"]["Code"], error.response["Error"]["Message"]
             status_code = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -90,38 +98,42 @@ class Rekognition:
                 raise Throttled(reason) from error
             raise
 
-    def _ask(self, question: RekognitionCall, image: dict[str, Any]) -> RekognitionResponse:
-        match question.operation:
+    def _detect(self, call: RekognitionCall, image: dict[str, Any]) -> RekognitionResponse:
+        match call.operation:
             case "DetectLabels":
-                return self._labels(question.features, image)
+                return self._detect_labels(call.features, image)
             case "DetectText":
-                answer = self._client.detect_text(Image=image)
+                response = self._client.detect_text(Image=image)
                 return RekognitionResponse(
-                    Findings(texts=answers.texts(answer)), answer.get("TextModelVersion")
+                    Findings(texts=responses.texts(response)), response.get("TextModelVersion")
                 )
             case "DetectFaces":
-                answer = self._client.detect_faces(Image=image, Attributes=["ALL"])
-                return RekognitionResponse(Findings(faces=answers.faces(answer)))
+                response = self._client.detect_faces(Image=image, Attributes=["ALL"])
+                return RekognitionResponse(Findings(faces=responses.faces(response)))
             case "DetectModerationLabels":
-                answer = self._client.detect_moderation_labels(Image=image)
-                findings = Findings(moderation_labels=answers.moderation_labels(answer))
-                return RekognitionResponse(findings, answer.get("ModerationModelVersion"))
+                response = self._client.detect_moderation_labels(Image=image)
+                findings = Findings(moderation_labels=responses.moderation_labels(response))
+                return RekognitionResponse(findings, response.get("ModerationModelVersion"))
             case "RecognizeCelebrities":
-                answer = self._client.recognize_celebrities(Image=image)
-                return RekognitionResponse(Findings(celebrities=answers.celebrities(answer)))
-        raise ValueError(f"No feature is answered by {question.operation}.")
+                response = self._client.recognize_celebrities(Image=image)
+                return RekognitionResponse(Findings(celebrities=responses.celebrities(response)))
+        raise ValueError(f"No feature uses the operation {call.operation}.")
 
-    def _labels(self, features: tuple[Feature, ...], image: dict[str, Any]) -> RekognitionResponse:
+    def _detect_labels(
+        self, features: tuple[Feature, ...], image: dict[str, Any]
+    ) -> RekognitionResponse:
         request: dict[str, Any] = {
             "Image": image,
             "Features": [_FEATURES_OF_DETECT_LABELS[feature] for feature in features],
         }
-        # Rekognition refuses the settings of a feature that is not asked for.
+        # Rekognition refuses settings of a feature that the request does not name.
         if Feature.LABELS in features:
             request |= {"MaxLabels": self._max_labels, "MinConfidence": self._min_confidence}
-        answer = self._client.detect_labels(**request)
-        findings = Findings(labels=answers.labels(answer), properties=answers.properties(answer))
-        return RekognitionResponse(findings, answer.get("LabelModelVersion"))
+        response = self._client.detect_labels(**request)
+        findings = Findings(
+            labels=responses.labels(response), properties=responses.properties(response)
+        )
+        return RekognitionResponse(findings, response.get("LabelModelVersion"))
 
 
 _FEATURES_OF_DETECT_LABELS = {

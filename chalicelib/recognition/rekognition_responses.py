@@ -1,7 +1,7 @@
-"""Amazon Rekognition's answers as our dataclasses.
+"""Converts the responses of Amazon Rekognition to the dataclasses of `findings`.
 
-The shapes are those of https://docs.aws.amazon.com/rekognition/latest/APIReference/; every member
-of theirs may be missing, which they say nowhere and do.
+https://docs.aws.amazon.com/rekognition/latest/APIReference/ describes the responses. It does not
+say that a member may be missing, but in practice any member may be.
 """
 
 from collections.abc import Mapping
@@ -42,8 +42,8 @@ _FACE_ATTRIBUTES = (
 )
 
 
-def labels(answer: Shape) -> tuple[Label, ...]:
-    """The labels of DetectLabels, the most confident first."""
+def labels(response: Shape) -> tuple[Label, ...]:
+    """The labels in a response of DetectLabels, the most confident first."""
     found = (
         Label(
             name=label["Name"],
@@ -56,17 +56,20 @@ def labels(answer: Shape) -> tuple[Label, ...]:
                 for instance in label.get("Instances", ())
             ),
         )
-        for label in answer.get("Labels", ())
+        for label in response.get("Labels", ())
     )
     return tuple(sorted(found, key=lambda label: -label.confidence))
 
 
-def properties(answer: Shape) -> Properties | None:
-    """The image's own properties of DetectLabels, without those of its foreground."""
-    told = answer.get("ImageProperties")
-    if told is None:
+def properties(response: Shape) -> Properties | None:
+    """The properties of the whole image in a response of DetectLabels, or None if it has none.
+
+    Leaves out the separate properties of foreground and background.
+    """
+    image_properties = response.get("ImageProperties")
+    if image_properties is None:
         return None
-    quality = told.get("Quality", {})
+    quality = image_properties.get("Quality", {})
     return Properties(
         ImageQuality(
             brightness=quality.get("Brightness", 0.0),
@@ -80,13 +83,13 @@ def properties(answer: Shape) -> Properties | None:
                 simplified_color=color.get("SimplifiedColor", ""),
                 pixel_percent=color.get("PixelPercent", 0.0),
             )
-            for color in told.get("DominantColors", ())
+            for color in image_properties.get("DominantColors", ())
         ),
     )
 
 
-def texts(answer: Shape) -> tuple[Text, ...]:
-    """The lines and words of DetectText, in its own order."""
+def texts(response: Shape) -> tuple[Text, ...]:
+    """The lines and words in a response of DetectText, in its order."""
     return tuple(
         Text(
             id=text["Id"],
@@ -99,17 +102,17 @@ def texts(answer: Shape) -> tuple[Text, ...]:
             ),
             parent_id=text.get("ParentId"),
         )
-        for text in answer.get("TextDetections", ())
+        for text in response.get("TextDetections", ())
     )
 
 
-def faces(answer: Shape) -> tuple[Face, ...]:
-    """The faces of DetectFaces, in its own order: the largest first."""
-    return tuple(map(_face, answer.get("FaceDetails", ())))
+def faces(response: Shape) -> tuple[Face, ...]:
+    """The faces in a response of DetectFaces, in its order: the largest first."""
+    return tuple(map(_face, response.get("FaceDetails", ())))
 
 
-def moderation_labels(answer: Shape) -> tuple[ModerationLabel, ...]:
-    """The labels of DetectModerationLabels, the most confident first."""
+def moderation_labels(response: Shape) -> tuple[ModerationLabel, ...]:
+    """The labels in a response of DetectModerationLabels, the most confident first."""
     found = (
         ModerationLabel(
             name=label["Name"],
@@ -117,13 +120,13 @@ def moderation_labels(answer: Shape) -> tuple[ModerationLabel, ...]:
             parent_name=label.get("ParentName") or None,
             taxonomy_level=label.get("TaxonomyLevel"),
         )
-        for label in answer.get("ModerationLabels", ())
+        for label in response.get("ModerationLabels", ())
     )
     return tuple(sorted(found, key=lambda label: -label.confidence))
 
 
-def celebrities(answer: Shape) -> tuple[Celebrity, ...]:
-    """The well-known persons of RecognizeCelebrities."""
+def celebrities(response: Shape) -> tuple[Celebrity, ...]:
+    """The celebrities in a response of RecognizeCelebrities, in its order."""
     return tuple(
         Celebrity(
             id=celebrity["Id"],
@@ -132,7 +135,7 @@ def celebrities(answer: Shape) -> tuple[Celebrity, ...]:
             bounding_box=_box_or_none(celebrity.get("Face", {}).get("BoundingBox")),
             urls=tuple(celebrity.get("Urls", ())),
         )
-        for celebrity in answer.get("CelebrityFaces", ())
+        for celebrity in response.get("CelebrityFaces", ())
     )
 
 

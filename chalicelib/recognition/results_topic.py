@@ -1,4 +1,4 @@
-"""Telling everybody who subscribed that an image has a result."""
+"""The SNS topic that publishes the results of images to subscribers."""
 
 import json
 from typing import Any
@@ -8,16 +8,16 @@ from chalicelib.model.image import ImageSummary
 
 
 class ResultsTopic:
-    """The topic on which results are told."""
+    """Publishes results on an SNS topic."""
 
     def __init__(self, client: Any, topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
 
     def publish(self, image: ImageSummary, delivery: int) -> None:
-        """Publish an image's result, which begins the delivery of a number.
+        """Publish an image's result, which starts the delivery with the given number.
 
-        RekognitionResponse twice, the event has the same id.
+        The event has the same id each time the same result is published.
         """
         event, attributes = result_event(image, delivery)
         self._client.publish(

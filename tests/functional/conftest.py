@@ -160,7 +160,7 @@ def aws(app: Any) -> Iterator[dict[str, Stubber]]:
     """
     import app as app_module
 
-    app_module.services._model_versions._noted = {Feature.LABELS: "3.0"}
+    app_module.services._model_versions._recorded = {Feature.LABELS: "3.0"}
     stubbers = {
         service: Stubber(aws_client(service))
         for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm")

@@ -1,4 +1,4 @@
-"""Catalogs of made-up images on the emulator's DynamoDB, written with the app's own items."""
+"""Writes catalogs of generated images to the emulator's DynamoDB, as items in the app's format."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -22,25 +22,25 @@ def image(
     labels: tuple[Label, ...] = (),
     status: Status = Status.RECOGNIZED,
 ) -> Image:
-    """An image as the recognition leaves it."""
-    asked = with_features_requested(
+    """An image in a status, with labels as its findings unless it is PENDING."""
+    pending = with_features_requested(
         Image(image_id, Status.PENDING, created_at), [Feature.LABELS], created_at
     )
     if status is Status.PENDING:
-        return asked
+        return pending
     failure = Failure("Code", "reason") if status is Status.FAILED else None
-    done = with_outcomes(asked, [FeatureOutcome(Feature.LABELS, "3.0", failure)], created_at)
-    return replace(done, findings=Findings(labels=labels))
+    completed = with_outcomes(pending, [FeatureOutcome(Feature.LABELS, "3.0", failure)], created_at)
+    return replace(completed, findings=Findings(labels=labels))
 
 
 def items_of(image: Image) -> Iterator[dict[str, Any]]:
-    """All items of an image, without the counts, as DynamoDB has them."""
+    """All items of an image except the counts of its labels, in DynamoDB's typed values."""
     labels = image.findings.labels
-    brief = tuple(LabelSummary(label.name, label.confidence) for label in labels)
-    yield to_item(row_values(Row(replace(image, findings=Findings()), brief, revision=1)))
+    summaries = tuple(LabelSummary(label.name, label.confidence) for label in labels)
+    yield to_item(row_values(Row(replace(image, findings=Findings()), summaries, revision=1)))
     if image.status is Status.RECOGNIZED:
         yield to_item(feature_values(image.id, Feature.LABELS, image.findings))
-        for values in label_values(image, labels, room=60):
+        for values in label_values(image, labels, limit=60):
             yield to_item(values)
 
 
@@ -48,7 +48,7 @@ def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
     """Write images in batches, and count their labels."""
     table = Table(client, table_name)
     pending: list[dict[str, Any]] = []
-    counts: Counter[tuple[str, str]] = Counter()  # by label, and the part of the id that matters
+    counts: Counter[tuple[str, str]] = Counter()  # by label and the id's digits that pick a shard
     for each in images:
         pending += items_of(each)
         while len(pending) >= 25:
@@ -63,5 +63,5 @@ def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
 
 def _write_batch(client: Any, table_name: str, items: list[dict[str, Any]]) -> None:
     requests = [{"PutRequest": {"Item": item}} for item in items]
-    answer = client.batch_write_item(RequestItems={table_name: requests})
-    assert not answer["UnprocessedItems"]
+    response = client.batch_write_item(RequestItems={table_name: requests})
+    assert not response["UnprocessedItems"]

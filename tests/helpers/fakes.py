@@ -1,4 +1,4 @@
-"""What the use cases work with, in memory."""
+"""In-memory fakes of what the use cases work with."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from chalicelib.recognition.rekognition import RekognitionResponse
 
 @dataclass
 class FakeStore:
-    """A bucket of image ids."""
+    """A bucket; `stored` are the ids of the images in it."""
 
     stored: set[str] = field(default_factory=set)
     bucket_name: str = "bucket"
@@ -27,7 +27,7 @@ class FakeStore:
 
 @dataclass
 class FakeCatalog:
-    """A catalog of whole images; `leases` are the tokens that are held."""
+    """A catalog of images with their findings; `leases` are the tokens of the leases held."""
 
     images: dict[str, Image] = field(default_factory=dict)
     leases: dict[str, str] = field(default_factory=dict)
@@ -60,20 +60,20 @@ class FakeCatalog:
 
 @dataclass
 class FakeLeases:
-    """The leases of a FakeCatalog; `first_features` are of images that nobody registered."""
+    """The leases of a FakeCatalog; `initial_features` are those of images it does not have yet."""
 
     catalog: FakeCatalog
-    first_features: tuple[Feature, ...] = (Feature.LABELS,)
-    asked: list[RekognitionCall] = field(default_factory=list)
+    initial_features: tuple[Feature, ...] = (Feature.LABELS,)
+    calls: list[RekognitionCall] = field(default_factory=list)
 
-    def lease(self, image_id: str, now: datetime, lease: timedelta) -> Lease:
+    def acquire(self, image_id: str, now: datetime, duration: timedelta) -> Lease:
         image = self.catalog.images.get(image_id) or with_features_requested(
-            Image(image_id, Status.PENDING, now), self.first_features, now
+            Image(image_id, Status.PENDING, now), self.initial_features, now
         )
         if not image.pending or image_id in self.catalog.leases:
             return Lease(_row(image), None)
         self.catalog.write(image)
-        token = (now + lease).isoformat()
+        token = (now + duration).isoformat()
         self.catalog.leases[image_id] = token
         return Lease(_row(image), token)
 
@@ -85,16 +85,16 @@ class FakeLeases:
         lease: Lease,
         outcomes: Sequence[FeatureOutcome],
         findings: Findings,
-        asked: Sequence[RekognitionCall],
+        calls: Sequence[RekognitionCall],
         now: datetime,
     ) -> Row | None:
         image = self.catalog.images.get(lease.row.image.id)
         if image is None or self.catalog.leases.get(image.id) != lease.token:
             return None
         del self.catalog.leases[image.id]
-        self.asked += asked
-        known = merge_findings([image.findings, findings])
-        image = replace(with_outcomes(image, outcomes, now), findings=known)
+        self.calls += calls
+        merged = merge_findings([image.findings, findings])
+        image = replace(with_outcomes(image, outcomes, now), findings=merged)
         self.catalog.write(image)
         return _row(image)
 
@@ -105,55 +105,55 @@ def _row(image: Image) -> Row:
 
 @dataclass
 class FakeRekognition:
-    """Answers each operation what it was given, or raises it."""
+    """Returns or raises the response for each operation, and records the calls."""
 
-    answers: dict[str, RekognitionResponse | Exception]
+    responses: dict[str, RekognitionResponse | Exception]
     calls: list[RekognitionCall] = field(default_factory=list)
 
-    def ask(self, question: RekognitionCall, key: str) -> RekognitionResponse:
-        self.calls.append(question)
-        answer = self.answers[question.operation]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def detect(self, call: RekognitionCall, key: str) -> RekognitionResponse:
+        self.calls.append(call)
+        response = self.responses[call.operation]
+        if isinstance(response, Exception):
+            raise response
+        return response
 
 
 @dataclass
 class FakeModelVersions:
-    """Remembers what answered."""
+    """Records the model versions of outcomes."""
 
-    noted: dict[Feature, str | None] = field(default_factory=dict)
+    recorded: dict[Feature, str | None] = field(default_factory=dict)
 
-    def note(self, outcomes: Sequence[FeatureOutcome]) -> None:
-        self.noted |= {outcome.feature: outcome.model_version for outcome in outcomes}
+    def record(self, outcomes: Sequence[FeatureOutcome]) -> None:
+        self.recorded |= {outcome.feature: outcome.model_version for outcome in outcomes}
 
 
 @dataclass
 class FakeResultsTopic:
-    """Remembers what was told; fails as often as it is asked to."""
+    """Records what is published, after raising ConnectionError `failures` times."""
 
     failures: int = 0
-    told: list[ImageSummary] = field(default_factory=list)
+    published: list[ImageSummary] = field(default_factory=list)
     deliveries: list[int] = field(default_factory=list)
 
     def publish(self, image: ImageSummary, delivery: int) -> None:
         if self.failures:
             self.failures -= 1
             raise ConnectionError("The topic cannot be reached.")
-        self.told.append(image)
+        self.published.append(image)
         self.deliveries.append(delivery)
 
 
 @dataclass
 class FakeThirdParty:
-    """Answers or raises one thing after the other, and remembers the webhook ids."""
+    """Returns or raises its `attempts` one after the other, and records the webhook ids."""
 
-    answers: list[Attempt | Exception]
+    attempts: list[Attempt | Exception]
     webhook_ids: list[str] = field(default_factory=list)
 
     def post(self, document: bytes, webhook_id: str, *, bypass_circuit_breaker: bool) -> Attempt:
         self.webhook_ids.append(webhook_id)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        attempt = self.attempts.pop(0)
+        if isinstance(attempt, Exception):
+            raise attempt
+        return attempt

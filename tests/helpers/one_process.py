@@ -1,7 +1,8 @@
-"""The use cases in this process, as a Lambda function runs them, on the emulator's resources.
+"""Runs the use cases in this process, as Lambda functions run them, on the emulator's resources.
 
-A process can be cut off at any AWS call; then a new one starts. Rekognition and the third party are
-one small server that counts.
+A test can cut off the simulated process at any AWS call, before or after the call takes effect; a
+new one then starts. One small server stands in for Rekognition and the third party, and counts
+their requests.
 """
 
 import json
@@ -27,7 +28,7 @@ from tests.helpers.bare_emulator import BareEmulator
 from tests.helpers.stage_process import wait_for
 
 FEATURES = (Feature.LABELS, Feature.TEXT)
-ANSWERS: dict[str, dict[str, Any]] = {
+RESPONSES: dict[str, dict[str, Any]] = {
     "DetectLabels": {
         "Labels": [
             {"Name": "Cat", "Confidence": 98.5, "Parents": [{"Name": "Animal"}]},
@@ -41,11 +42,15 @@ SECONDS = 20
 
 
 class CutOff(BaseException):
-    """The process ends here; no `except Exception` sees it."""
+    """Raised where the simulated process ends; no `except Exception` catches it."""
 
 
 class Cut:
-    """Raises CutOff at the call with a number, counted from 1."""
+    """Raises CutOff at the AWS call number `at`, counted from 1.
+
+    `phase` is botocore's event: before-send, or response-received after the call took effect.
+    `name` is the service and operation of the call that was cut off, such as `s3.PutObject`.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
@@ -72,15 +77,19 @@ class Cut:
         return hook
 
 
-class Counting(ThreadingHTTPServer):
-    """Answers what it is told, and counts."""
+class CountingServer(ThreadingHTTPServer):
+    """Stands in for Rekognition and the third party, and counts their requests.
+
+    `responses` are Rekognition's, by operation. `exists` says whether S3 has an image, by its id.
+    `meanwhile` runs during each Rekognition call.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.rekognition_calls: Counter[tuple[str, str]] = Counter()
-        self.webhooks: Counter[str] = Counter()
+        self.rekognition_calls: Counter[tuple[str, str]] = Counter()  # by operation and image id
+        self.webhooks: Counter[str] = Counter()  # by webhook id
         self.is_throttling = False
-        self.answers = ANSWERS
+        self.responses = RESPONSES
         self.exists: Callable[[str], bool] = lambda _: True
         self.meanwhile: Callable[[], None] = lambda: None
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -91,7 +100,7 @@ class Counting(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Counting
+    server: CountingServer
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -100,33 +109,33 @@ class _Handler(BaseHTTPRequestHandler):
             operation = target.partition(".")[2]
             image_id = json.loads(body)["Image"]["S3Object"]["Name"].removeprefix("images/")
             self.server.rekognition_calls[operation, image_id] += 1
-            is_there = self.server.exists(image_id)
+            exists = self.server.exists(image_id)
             self.server.meanwhile()
             if self.server.is_throttling:
-                self._answer(400, {"__type": "ThrottlingException", "message": "Slow down."})
-            elif is_there:
-                self._answer(200, self.server.answers[operation])
+                self._respond(400, {"__type": "ThrottlingException", "message": "Slow down."})
+            elif exists:
+                self._respond(200, self.server.responses[operation])
             else:
-                self._answer(400, {"__type": "InvalidS3ObjectException", "message": "Not there."})
+                self._respond(400, {"__type": "InvalidS3ObjectException", "message": "Not there."})
         else:
             self.server.webhooks[self.headers["webhook-id"]] += 1
-            self._answer(200, {})
+            self._respond(200, {})
 
-    def _answer(self, status_code: int, values: dict[str, Any]) -> None:
-        answer = json.dumps(values).encode()
+    def _respond(self, status_code: int, values: dict[str, Any]) -> None:
+        body = json.dumps(values).encode()
         self.send_response(status_code)
-        self.send_header("content-length", str(len(answer)))
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
 
 
 class World:
-    """One process after the other, on the same resources."""
+    """Simulated processes, one after the other, on the same resources."""
 
-    def __init__(self, emulator: BareEmulator, server: Counting) -> None:
+    def __init__(self, emulator: BareEmulator, server: CountingServer) -> None:
         self.server = server
         self.emulator = emulator
         self.cut = Cut()
@@ -139,10 +148,10 @@ class World:
             }
         )
         self.sqs = emulator.client("sqs")
-        self.start_anew()
+        self.restart()
 
-    def start_anew(self) -> None:
-        """A new process: nothing is remembered."""
+    def restart(self) -> None:
+        """Start a new process, without the clients and caches of the one before."""
         clients.client.cache_clear()
         self.services = services = Services(self.settings)
         for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm"):
@@ -152,100 +161,111 @@ class World:
             services.store,
             Rekognition(clients.client("rekognition"), services.store.bucket_name, 10, 70),
             services.catalog,
-            Leases(table, services.catalog, self._first_features),
+            Leases(table, services.catalog, self._initial_features),
             ResultsTopic(clients.client("sns"), self.settings.results_topic_arn),
             services._model_versions,
-            # Nobody waits 75 s here for the lease of a process that was cut off.
-            lease=timedelta(milliseconds=1),
+            # Short, so that a test does not wait 75 s for the lease of a process that was cut off.
+            lease_duration=timedelta(milliseconds=1),
         )
 
-    def _first_features(self, image_id: str) -> tuple[Feature, ...]:
+    def _initial_features(self, image_id: str) -> tuple[Feature, ...]:
         return self.services.store.features_of(image_id) or (Feature.LABELS,)
 
     def post(self, content: bytes) -> str:
-        """As a client that tries again."""
+        """Post an image like a client that retries; returns the image's id."""
         while True:
             try:
                 return self.services.intake.accept_content(content, FEATURES).image.id
             except CutOff:
-                self.start_anew()
+                self.restart()
 
-    def work_off(self, queue_url: str, count: int) -> None:
-        """Receive until as many messages were worked off; what is cut off is given again."""
-        done = 0
+    def process_messages(self, queue_url: str, count: int) -> None:
+        """Receive from a queue until `count` messages succeed.
 
-        def work_some() -> int:
-            nonlocal done
-            answer = self.sqs.receive_message(
+        The queue delivers a message again whose process was cut off.
+        """
+        succeeded = 0
+
+        def receive_and_process() -> int:
+            nonlocal succeeded
+            response = self.sqs.receive_message(
                 QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
             )
-            for message in answer.get("Messages", []):
+            for message in response.get("Messages", []):
                 try:
-                    self._work(queue_url, message["Body"])
+                    self._process(queue_url, message["Body"])
                 except CutOff:
-                    self.start_anew()
+                    self.restart()
                 except RecognitionInProgress:
                     pass
                 else:
                     receipt = message["ReceiptHandle"]
                     self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt)
-                    done += 1
-            return done
+                    succeeded += 1
+            return succeeded
 
-        wait_for(work_some, lambda number: number >= count, SECONDS, "the queue to be worked off")
+        wait_for(
+            receive_and_process,
+            lambda number: number >= count,
+            SECONDS,
+            f"{count} messages to be processed",
+        )
 
-    def _work(self, queue_url: str, body: str) -> None:
+    def _process(self, queue_url: str, body: str) -> None:
         if queue_url == self.settings.recognition_queue_url:
             for image_id in events.images_to_recognize(body):
-                self.recognition.recognize(image_id, last_try=False)
+                self.recognition.recognize(image_id, last_attempt=False)
         else:
             result = events.parse_result_event(body)
             self.services.delivery.deliver(result, receive_count=1, last_try=False)
 
     def recognize_more(self, image_id: str) -> None:
-        """As a client that tries again, and waits until nothing is pending."""
+        """Request FEATURES like a client that retries, and process until none is pending."""
         is_begun = False
         while not is_begun:
             try:
                 self.services.recognition_requests.begin(image_id, FEATURES)
                 is_begun = True
             except CutOff:
-                self.start_anew()
+                self.restart()
         while self._is_pending(image_id):
-            self.work_off(self.settings.recognition_queue_url, 1)
+            self.process_messages(self.settings.recognition_queue_url, 1)
         for queue_url in (
             self.settings.recognition_queue_url,
             self.settings.integration_queue_url,
         ):
-            self.sqs.purge_queue(QueueUrl=queue_url)  # of what was sent twice
+            self.sqs.purge_queue(QueueUrl=queue_url)  # removes repeated messages
 
     def _is_pending(self, image_id: str) -> bool:
-        # With a client of its own, which is neither counted nor cut off.
+        # A client of its own, whose calls are neither counted nor cut off.
         client = self.emulator.client("dynamodb")
         row = Catalog(Table(client, self.settings.catalog_table_name)).row(image_id)
         return row is not None and bool(row.image.pending)
 
     def remove(self, image_id: str) -> None:
-        """As S3 does, whose event comes again."""
+        """Remove an image and process S3's event, which S3 delivers again after a cut-off."""
         while True:
             try:
                 self.services.store.delete(image_id)
                 self.services.removal.forget(image_id)
             except CutOff:
-                self.start_anew()
+                self.restart()
             else:
                 return
 
     def rows(self, image_id: str) -> dict[str, dict[str, Any]]:
-        found = self.services._table.items("pk = :pk", {":pk": f"IMAGE#{image_id}"})
-        return {item["sk"]: item for item in found}
+        """The items of an image by their sort keys."""
+        items = self.services._table.items("pk = :pk", {":pk": f"IMAGE#{image_id}"})
+        return {item["sk"]: item for item in items}
 
-    def counted(self, name: str) -> int:
+    def label_count(self, name: str) -> int:
+        """The number of images that have a label."""
         page = self.services.label_counts.page(name, 10, None)
         return next((each.count for each in page.labels if each.name == name), 0)
 
     def from_arrival_to_delivery(self, content: bytes) -> str:
+        """Post, recognize and deliver an image; returns its id."""
         image_id = self.post(content)
-        self.work_off(self.settings.recognition_queue_url, 1)
-        self.work_off(self.settings.integration_queue_url, 1)
+        self.process_messages(self.settings.recognition_queue_url, 1)
+        self.process_messages(self.settings.integration_queue_url, 1)
         return image_id

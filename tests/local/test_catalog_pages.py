@@ -1,4 +1,4 @@
-"""Pages of the catalog on the emulator's DynamoDB, against what a plain list says."""
+"""Pages of the catalog on the emulator's DynamoDB equal those of a plain list in memory."""
 
 import uuid
 from collections import Counter
@@ -29,33 +29,34 @@ PARENTS = {"Cat": ("Animal", "Pet"), "Dog": ("Animal", "Pet"), "Coffee Cup": ("C
 ALIASES = {"Cat": ("Kitty",)}
 
 
-class Fresh:
-    """A DynamoDB with a fresh table for each example."""
+class FreshTables:
+    """The emulator's DynamoDB, with a new table for each example."""
 
     def __init__(self, client: Any, definition: dict[str, Any]) -> None:
         self.client = client
         self._definition = definition
 
     def table(self) -> str:
+        """Create an empty table with the catalog's keys and indexes; returns its name."""
         name = f"catalog-{uuid.uuid4().hex}"
         self.client.create_table(TableName=name, **self._definition)
         return name
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshTables]:
     with bare_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         client = emulator.client("dynamodb")
-        made = client.describe_table(TableName=emulator.variables["CATALOG_TABLE_NAME"])["Table"]
+        catalog = client.describe_table(TableName=emulator.variables["CATALOG_TABLE_NAME"])["Table"]
         indexes = [
             {name: index[name] for name in ("IndexName", "KeySchema", "Projection")}
-            for index in made["GlobalSecondaryIndexes"]
+            for index in catalog["GlobalSecondaryIndexes"]
         ]
-        yield Fresh(
+        yield FreshTables(
             client,
             {
-                "KeySchema": made["KeySchema"],
-                "AttributeDefinitions": made["AttributeDefinitions"],
+                "KeySchema": catalog["KeySchema"],
+                "AttributeDefinitions": catalog["AttributeDefinitions"],
                 "GlobalSecondaryIndexes": indexes,
                 "BillingMode": "PAY_PER_REQUEST",
             },
@@ -66,7 +67,7 @@ def label(name: str, confidence: float) -> Label:
     return Label(name, confidence, PARENTS.get(name, ()), ALIASES.get(name, ()))
 
 
-# Few times and confidences, so that many are equal.
+# Few different times and confidences, so that many images are equal in them.
 LABELS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from([70.0, 85.5, 99.25]), max_size=3)
 IMAGES = st.lists(
     st.builds(
@@ -87,7 +88,7 @@ IMAGES = st.lists(
 
 
 def found_under(one: Image) -> dict[str, float]:
-    """The confidence with which an image is found under each key."""
+    """The label keys under which an image is found, with the confidence of each."""
     found: dict[str, float] = {}
     for each in one.findings.labels:
         found[label_key(each.name)] = each.confidence
@@ -100,7 +101,9 @@ def found_under(one: Image) -> dict[str, float]:
 
 
 def expected(images: Sequence[Image], request: PageRequest) -> list[str]:
-    def fits(one: Image) -> bool:
+    """The ids of the images that match a request, in its order."""
+
+    def matches(one: Image) -> bool:
         found = found_under(one)
         return (
             all(found.get(each, -1) >= request.min_confidence for each in request.labels)
@@ -114,10 +117,11 @@ def expected(images: Sequence[Image], request: PageRequest) -> list[str]:
             return found_under(one)[request.labels[0]], one.id
         return one.created_at, one.id
 
-    return [one.id for one in sorted(filter(fits, images), key=rank, reverse=True)]
+    return [one.id for one in sorted(filter(matches, images), key=rank, reverse=True)]
 
 
 def all_pages(pages: CatalogPages, request: PageRequest) -> list[str]:
+    """The ids of the images on all pages of a request."""
     ids: list[str] = []
     cursor = None
     for _ in range(100):
@@ -127,7 +131,7 @@ def all_pages(pages: CatalogPages, request: PageRequest) -> list[str]:
         cursor = page.cursor
         if cursor is None:
             return ids
-    raise AssertionError("The pages have no end.")
+    raise AssertionError("The pages do not end.")
 
 
 REQUESTS = st.one_of(
@@ -165,8 +169,8 @@ REQUESTS = st.one_of(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(IMAGES, st.lists(REQUESTS, min_size=1, max_size=4))
-def test_all_pages_together_are_what_fits_in_order(
-    fresh: Fresh, images: list[Image], requests: list[PageRequest]
+def test_all_pages_together_are_the_matching_images_in_order(
+    fresh: FreshTables, images: list[Image], requests: list[PageRequest]
 ) -> None:
     table = fresh.table()
     write(fresh.client, table, images)
@@ -175,7 +179,9 @@ def test_all_pages_together_are_what_fits_in_order(
         assert found == expected(images, request)
 
 
-def test_what_arrives_between_two_pages_moves_nothing(fresh: Fresh) -> None:
+def test_an_image_that_arrives_between_two_pages_does_not_shift_the_next(
+    fresh: FreshTables,
+) -> None:
     table = fresh.table()
     old = [image(f"{number:032x}", EPOCH + timedelta(minutes=number)) for number in range(9)]
     write(fresh.client, table, old)
@@ -190,7 +196,7 @@ def test_what_arrives_between_two_pages_moves_nothing(fresh: Fresh) -> None:
     assert rest[0] == "f" * 32
 
 
-def test_a_cursor_of_another_query_is_refused(fresh: Fresh) -> None:
+def test_a_cursor_of_another_query_is_refused(fresh: FreshTables) -> None:
     table = fresh.table()
     cats = [image(f"{n:032x}", EPOCH, (label("Cat", 90.0),)) for n in range(3)]
     write(fresh.client, table, cats)
@@ -206,22 +212,22 @@ def test_a_cursor_of_another_query_is_refused(fresh: Fresh) -> None:
             pages.page(other)
 
 
-def test_labels_are_counted_and_an_image_that_goes_is_not_counted_any_more(fresh: Fresh) -> None:
+def test_labels_are_counted_until_their_images_are_removed(fresh: FreshTables) -> None:
     name = fresh.table()
     cats = [image(f"{n:02x}" + "0" * 30, EPOCH, (label("Cat", 90.0),)) for n in range(20)]
     dogs = [image(f"{n:02x}" + "f" * 30, EPOCH, (label("Dog", 90.0),)) for n in range(5)]
     write(fresh.client, name, [*cats, *dogs])
     table = Table(fresh.client, name)
     counts = LabelCounts(table)
-    assert counted(counts, "") == {"Cat": 20, "Dog": 5}
-    assert counted(counts, "c") == {"Cat": 20}
+    assert label_counts(counts, "") == {"Cat": 20, "Dog": 5}
+    assert label_counts(counts, "c") == {"Cat": 20}
     catalog = Catalog(table)
     for each in (*cats[:3], *dogs):
         assert catalog.forget(catalog.snapshot(each.id))
-    assert counted(counts, "") == {"Cat": 17}
+    assert label_counts(counts, "") == {"Cat": 17}
 
 
-def test_a_label_that_no_image_has_had_is_refused_with_those_there_are(fresh: Fresh) -> None:
+def test_an_unknown_label_is_refused_with_the_known_ones(fresh: FreshTables) -> None:
     name = fresh.table()
     table = Table(fresh.client, name)
     counts = LabelCounts(table)
@@ -238,8 +244,8 @@ def test_a_label_that_no_image_has_had_is_refused_with_those_there_are(fresh: Fr
     known.require(("cat",))
 
 
-def counted(counts: LabelCounts, prefix: str) -> Counter[str]:
-    """Every label, read one a page."""
+def label_counts(counts: LabelCounts, prefix: str) -> Counter[str]:
+    """The count of every label with a prefix, read with one label per page."""
     found: Counter[str] = Counter()
     cursor = None
     for _ in range(100):
@@ -248,4 +254,4 @@ def counted(counts: LabelCounts, prefix: str) -> Counter[str]:
         cursor = page.cursor
         if cursor is None:
             return found
-    raise AssertionError("The pages have no end.")
+    raise AssertionError("The pages do not end.")

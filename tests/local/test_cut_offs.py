@@ -1,7 +1,7 @@
-"""Cut off at every AWS call in turn, and told everything twice: the rows come out right.
+"""The catalog ends up correct when a process is cut off at any AWS call, or a message is repeated.
 
-At one call after the other the process is cut off, before the call or after it took effect; then a
-new one starts, and the queue gives the message again (one_process).
+The tests cut off a simulated process at each AWS call in turn, before the call or after it took
+effect. A new process then starts, and the queue delivers the message again (one_process).
 """
 
 import io
@@ -23,11 +23,11 @@ from chalicelib.recognition.recognize import RecognitionInProgress
 from chalicelib.recognition.rekognition import Throttled
 from infra import webhook_secrets
 from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
-from tests.helpers.one_process import ANSWERS, FEATURES, SECONDS, Counting, World
+from tests.helpers.one_process import FEATURES, RESPONSES, SECONDS, CountingServer, World
 from tests.helpers.stage_process import wait_for
 
-# A newer model sees something else in every picture.
-NEWER_ANSWERS = ANSWERS | {
+# A newer model finds other labels in every image.
+NEWER_RESPONSES = RESPONSES | {
     "DetectLabels": {
         "Labels": [
             {"Name": "Cat", "Confidence": 99.5, "Parents": [{"Name": "Pet"}]},
@@ -42,8 +42,8 @@ ALL_KEYS = {"IMAGE", "FEATURE#LABELS", "FEATURE#TEXT"} | LABEL_KEYS
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Counting]:
-    server = Counting()
+def server() -> Iterator[CountingServer]:
+    server = CountingServer()
     yield server
     server.shutdown()
 
@@ -57,7 +57,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareEmulator]
 
 @pytest.fixture
 def world(
-    emulator: BareEmulator, server: Counting, monkeypatch: pytest.MonkeyPatch
+    emulator: BareEmulator, server: CountingServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
@@ -69,11 +69,11 @@ def world(
     ):
         emulator.client("sqs").purge_queue(QueueUrl=url)
     world = World(emulator, server)
-    # With a client of its own, which is neither counted nor cut off.
+    # A client of its own, whose calls are neither counted nor cut off.
     server.exists = ImageStore(emulator.client("s3"), world.settings.images_bucket_name).exists
     server.meanwhile = lambda: None
     server.is_throttling = False
-    server.answers = ANSWERS
+    server.responses = RESPONSES
     yield world
     clients.client.cache_clear()
 
@@ -81,49 +81,49 @@ def world(
 numbers = itertools.count(1)
 
 
-def new_picture() -> bytes:
+def new_image() -> bytes:
     number = next(numbers)
     file = io.BytesIO()
     Image.new("RGB", (80, 80), tuple(number.to_bytes(3))).save(file, "PNG")
     return file.getvalue()
 
 
-def test_cut_off_at_any_call_everything_comes_out_right(
+def test_after_a_cut_off_at_any_call_the_image_is_recognized_counted_and_delivered_once(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.start_anew()
+    world.restart()
     world.cut.arm(None, "before-send")
-    world.from_arrival_to_delivery(new_picture())
+    world.from_arrival_to_delivery(new_image())
     calls = world.cut.calls
-    asked_twice: list[str] = []
+    paid_twice: list[str] = []
     tried = 0
     for at, phase in itertools.product(range(1, calls + 1), ("before-send", "response-received")):
-        before = world.counted("Cat")
-        world.start_anew()
+        before = world.label_count("Cat")
+        world.restart()
         world.cut.arm(at, phase)
-        image_id = world.from_arrival_to_delivery(new_picture())
+        image_id = world.from_arrival_to_delivery(new_image())
         assert world.cut.name, f"the cut at call {at} was never reached"
         tried += 1
         where = f"{phase} {world.cut.name}"
         assert_recognized_and_delivered(world, image_id, where)
-        assert world.counted("Cat") == before + 1, where
-        calls_made = [world.server.rekognition_calls[name, image_id] for name in ANSWERS]
+        assert world.label_count("Cat") == before + 1, where
+        calls_made = [world.server.rekognition_calls[name, image_id] for name in RESPONSES]
         assert max(calls_made) <= 2, where
         if max(calls_made) == 2:
-            asked_twice.append(where)
-    # Only a process that ends between Rekognition's answer and its write pays again.
-    assert all(map(is_between_answer_and_write, asked_twice))
+            paid_twice.append(where)
+    # Only a process that ends between Rekognition's response and the write pays again.
+    assert all(map(is_between_response_and_write, paid_twice))
     with capsys.disabled():
-        print(  # noqa: T201 - the count is what the test is run for
-            f"\ncut points tried: {tried}, recovered: {tried}; Rekognition asked again in "
-            f"{len(asked_twice)}: {', '.join(asked_twice)}"
+        print(  # noqa: T201 - the point of running this test is the count
+            f"\ncut points tried: {tried}, recovered: {tried}; Rekognition called again in "
+            f"{len(paid_twice)}: {', '.join(paid_twice)}"
         )
 
 
-def is_between_answer_and_write(where: str) -> bool:
-    """Whether a process that was cut off there may have to pay again.
+def is_between_response_and_write(where: str) -> bool:
+    """Whether a process that is cut off there may have to pay for the call again.
 
-    The Query is of the labels that an older model found, which go first.
+    The Query finds the labels of an older model, which are deleted before the write.
     """
     return any(call in where for call in ("rekognition", "dynamodb.Query", "TransactWriteItems"))
 
@@ -140,26 +140,26 @@ def assert_recognized_and_delivered(world: World, image_id: str, where: str) -> 
     assert len(sent) == 1, where
 
 
-def test_cut_off_at_any_call_a_newer_model_is_asked_once_and_takes_the_place_of_the_older(
+def test_after_a_cut_off_at_any_call_the_findings_of_a_newer_model_replace_the_older_ones(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def recognized_by_the_older() -> str:
-        world.server.answers = ANSWERS
-        image_id = world.from_arrival_to_delivery(new_picture())
+    def recognized_by_older_model() -> str:
+        world.server.responses = RESPONSES
+        image_id = world.from_arrival_to_delivery(new_image())
         assert not world.services.recognition_requests.begin(image_id, FEATURES)
-        world.server.answers = NEWER_ANSWERS
-        world.from_arrival_to_delivery(new_picture())  # the first that the newer one answers
+        world.server.responses = NEWER_RESPONSES
+        world.from_arrival_to_delivery(new_image())  # the first one that the newer model recognizes
         return image_id
 
-    image_id = recognized_by_the_older()
+    image_id = recognized_by_older_model()
     world.cut.arm(None, "before-send")
     world.recognize_more(image_id)
     calls = world.cut.calls
     tried = 0
     for at, phase in itertools.product(range(1, calls + 1), ("before-send", "response-received")):
-        image_id = recognized_by_the_older()
-        before = {name: world.counted(name) for name in ("Cat", "Sofa", "Armchair")}
-        world.start_anew()
+        image_id = recognized_by_older_model()
+        before = {name: world.label_count(name) for name in ("Cat", "Sofa", "Armchair")}
+        world.restart()
         world.cut.arm(at, phase)
         world.recognize_more(image_id)
         tried += 1
@@ -172,121 +172,126 @@ def test_cut_off_at_any_call_a_newer_model_is_asked_once_and_takes_the_place_of_
         assert [label.name for label in image.findings.labels] == ["Cat", "Armchair"], where
         versions = {state.name: state.model_version for state in image.features}
         assert versions == {Feature.LABELS: "3.1", Feature.TEXT: "3.0"}, where
-        after = {name: world.counted(name) for name in before}
+        after = {name: world.label_count(name) for name in before}
         assert after == before | {
             "Sofa": before["Sofa"] - 1,
             "Armchair": before["Armchair"] + 1,
         }, where
         assert world.server.rekognition_calls["DetectText", image_id] == 1, where
-        # By the older model once; by the newer again only where its answer was not written.
-        asked = world.server.rekognition_calls["DetectLabels", image_id]
-        assert asked == 2 or (asked == 3 and is_between_answer_and_write(world.cut.name)), where
+        # One call for the older model, and one for the newer; a third only if the newer model's
+        # findings were not written.
+        calls_made = world.server.rekognition_calls["DetectLabels", image_id]
+        assert calls_made == 2 or (
+            calls_made == 3 and is_between_response_and_write(world.cut.name)
+        ), where
         assert not world.services.recognition_requests.begin(image_id, FEATURES), where
     with capsys.disabled():
-        print(  # noqa: T201 - the count is what the test is run for
+        print(  # noqa: T201 - the point of running this test is the count
             f"\ncut points of a recognition by a newer model tried: {tried}, recovered: {tried}"
         )
 
 
-def test_cut_off_at_any_call_of_a_removal_nothing_is_left(
+def test_after_a_cut_off_at_any_call_of_a_removal_nothing_is_left(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image_id = world.from_arrival_to_delivery(new_picture())
+    image_id = world.from_arrival_to_delivery(new_image())
     world.cut.arm(None, "before-send")
     world.remove(image_id)
     calls = world.cut.calls
     tried = 0
     for at, phase in itertools.product(range(1, calls + 1), ("before-send", "response-received")):
-        before = world.counted("Cat")
+        before = world.label_count("Cat")
         world.cut.arm(None, phase)
-        image_id = world.from_arrival_to_delivery(new_picture())
+        image_id = world.from_arrival_to_delivery(new_image())
         world.cut.arm(at, phase)
         world.remove(image_id)
         tried += 1
         assert world.cut.name
         assert world.rows(image_id) == {}
-        assert world.counted("Cat") == before
+        assert world.label_count("Cat") == before
     with capsys.disabled():
         print(f"\ncut points of a removal tried: {tried}, recovered: {tried}")  # noqa: T201
 
 
-def test_told_three_times_at_once_and_in_any_order_each_picture_is_asked_about_once(
+def test_three_concurrent_messages_per_image_in_any_order_cost_one_call_per_operation(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.recognition._lease = timedelta(seconds=30)
-    ids = [world.post(new_picture()) for _ in range(20)]
-    told = ids * 3
-    random.Random(7).shuffle(told)  # noqa: S311 - no secret
+    world.recognition._lease_duration = timedelta(seconds=30)
+    ids = [world.post(new_image()) for _ in range(20)]
+    messages = ids * 3
+    random.Random(7).shuffle(messages)  # noqa: S311 - no secret
 
     def recognize(image_id: str) -> None:
-        def try_it() -> bool:
+        def attempt() -> bool:
             try:
-                world.recognition.recognize(image_id, last_try=False)
+                world.recognition.recognize(image_id, last_attempt=False)
             except RecognitionInProgress:
                 return False
             return True
 
-        wait_for(try_it, bool, SECONDS, "the claim of another")
+        wait_for(attempt, bool, SECONDS, "the lease of another thread to end")
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(recognize, told))
-    asked = [world.server.rekognition_calls[name, image_id] for name in ANSWERS for image_id in ids]
-    assert asked == [1] * len(asked)
+        list(pool.map(recognize, messages))
+    calls_made = [
+        world.server.rekognition_calls[name, image_id] for name in RESPONSES for image_id in ids
+    ]
+    assert calls_made == [1] * len(calls_made)
     for image_id in ids:
         assert set(world.rows(image_id)) == ALL_KEYS
     with capsys.disabled():
-        print(  # noqa: T201 - the count is what the test is run for
-            f"\n{len(told)} arrivals of {len(ids)} pictures: {sum(asked)} Rekognition calls, one "
-            "for each picture and operation"
+        print(  # noqa: T201 - the point of running this test is the count
+            f"\n{len(messages)} messages for {len(ids)} images: {sum(calls_made)} Rekognition "
+            "calls, one per image and operation"
         )
 
 
-def test_recognized_before_it_is_registered_an_image_gets_what_was_asked_and_no_more(
+def test_an_image_recognized_before_it_is_registered_gets_only_the_requested_features(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S3's event may be quicker than the function that stored the object."""
+    """S3's event may arrive before the function that stored the object registers the image."""
     store = world.services.store
     put = store.put
 
     def put_and_recognize(image_id: str, *arguments: Any) -> bool:
         is_new = put(image_id, *arguments)
-        world.recognition.recognize(image_id, last_try=False)
+        world.recognition.recognize(image_id, last_attempt=False)
         return is_new
 
     monkeypatch.setattr(store, "put", put_and_recognize)
-    image_id = world.services.intake.accept_content(new_picture(), (Feature.TEXT,)).image.id
+    image_id = world.services.intake.accept_content(new_image(), (Feature.TEXT,)).image.id
     assert set(world.rows(image_id)) == {"IMAGE", "FEATURE#TEXT"}
     image = world.services.catalog.find(image_id)
     assert image is not None
     assert (image.status, image.content is None) == (Status.RECOGNIZED, False)
-    asked = [world.server.rekognition_calls[name, image_id] for name in ANSWERS]
-    assert asked == [0, 1]
+    calls_made = [world.server.rekognition_calls[name, image_id] for name in RESPONSES]
+    assert calls_made == [0, 1]
 
 
-def test_what_is_throttled_is_asked_once_and_left_for_later(world: World) -> None:
-    """Waiting for the next second is the queue's work, not that of a function which is paid."""
+def test_a_throttled_call_is_made_once_and_left_to_a_later_attempt(world: World) -> None:
+    """The message waits in the queue, because Lambda would bill for a wait in the function."""
     world.server.is_throttling = True
-    image_id = world.post(new_picture())
+    image_id = world.post(new_image())
     with pytest.raises(Throttled):
-        world.recognition.recognize(image_id, last_try=False)
-    assert [world.server.rekognition_calls[name, image_id] for name in ANSWERS] == [1, 1]
+        world.recognition.recognize(image_id, last_attempt=False)
+    assert [world.server.rekognition_calls[name, image_id] for name in RESPONSES] == [1, 1]
     assert "leased_until" not in world.rows(image_id)["IMAGE"]
     world.server.is_throttling = False
-    world.recognition.recognize(image_id, last_try=False)
+    world.recognition.recognize(image_id, last_attempt=False)
     assert set(world.rows(image_id)) == ALL_KEYS
 
 
-def test_a_removal_that_overtakes_the_arrival_leaves_nothing(world: World) -> None:
-    image_id = world.post(new_picture())
+def test_a_removal_before_the_recognition_leaves_nothing(world: World) -> None:
+    image_id = world.post(new_image())
     world.remove(image_id)
-    world.recognition.recognize(image_id, last_try=False)
+    world.recognition.recognize(image_id, last_attempt=False)
     assert world.rows(image_id) == {}
 
 
-def test_a_removal_while_it_is_recognized_drops_the_result(world: World) -> None:
-    before = world.counted("Cat")
-    image_id = world.post(new_picture())
+def test_a_removal_during_the_recognition_drops_the_result(world: World) -> None:
+    before = world.label_count("Cat")
+    image_id = world.post(new_image())
     world.server.meanwhile = lambda: world.remove(image_id)
-    world.recognition.recognize(image_id, last_try=False)
+    world.recognition.recognize(image_id, last_attempt=False)
     assert world.rows(image_id) == {}
-    assert world.counted("Cat") == before
+    assert world.label_count("Cat") == before

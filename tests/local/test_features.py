@@ -1,4 +1,4 @@
-"""Everything that Rekognition tells, asked and found again on the deployed local stage."""
+"""Every feature, requested on the deployed local stage and found in its API and XML."""
 
 import io
 import time
@@ -19,19 +19,22 @@ CAPTION = "FRESH COFFEE 42"
 EVERY_FEATURE = ["LABELS", "TEXT", "FACES", "MODERATION", "CELEBRITIES", "PROPERTIES"]
 
 
-def new_picture(name: str, caption: str = "") -> bytes:
-    """A photograph in a file that no stage has seen, with a caption in a white bar below it."""
+def new_image(name: str, caption: str = "") -> bytes:
+    """A photograph with a white bar below it that holds a caption, as a PNG new to the stage.
+
+    Two pixels carry the time, so that the bytes differ on each call.
+    """
     photograph = Image.open(PHOTOGRAPHS / name).convert("RGB")
-    picture = Image.new("RGB", (photograph.width, photograph.height + 60), "white")
-    picture.paste(photograph, (0, 0))
+    image = Image.new("RGB", (photograph.width, photograph.height + 60), "white")
+    image.paste(photograph, (0, 0))
     if caption:
-        draw = ImageDraw.Draw(picture)
+        draw = ImageDraw.Draw(image)
         draw.text((20, photograph.height + 10), caption, "black", ImageFont.load_default(36))
     number = time.monotonic_ns().to_bytes(16)
-    picture.putpixel((0, 0), tuple(number[-4:-1]))
-    picture.putpixel((1, 0), tuple(number[-7:-4]))
+    image.putpixel((0, 0), tuple(number[-4:-1]))
+    image.putpixel((1, 0), tuple(number[-7:-4]))
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
@@ -40,12 +43,12 @@ def post(stage: StageProcess, content: bytes, *features: str) -> dict[str, Any]:
     headers = {"Content-Type": "image/png"}
     response = stage.request("POST", f"/images{query}", data=content, headers=headers)
     assert response.status_code in (200, 202), response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    accepted: dict[str, Any] = response.json()
+    return accepted
 
 
-def settled(stage: StageProcess, image_id: str) -> dict[str, Any]:
-    """The image as soon as no feature of it is pending."""
+def completed(stage: StageProcess, image_id: str) -> dict[str, Any]:
+    """The image, as soon as none of its features is pending."""
     return wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json(),
         lambda image: all(each["status"] != "PENDING" for each in image["features"]),
@@ -66,18 +69,18 @@ def listed(stage: StageProcess, query: str) -> list[dict[str, Any]]:
 
 
 def usage(stage: StageProcess) -> dict[str, Any]:
-    answer: dict[str, Any] = stage.request("GET", "/usage").json()
-    return answer
+    values: dict[str, Any] = stage.request("GET", "/usage").json()
+    return values
 
 
 @pytest.fixture(scope="module")
 def portrait(stage: StageProcess) -> dict[str, Any]:
-    """A woman with a caption below her, with everything that can be asked."""
-    accepted = post(stage, new_picture("astronaut.png", CAPTION), *EVERY_FEATURE)
-    return settled(stage, accepted["id"])
+    """A portrait of a woman above a caption, recognized with every feature."""
+    accepted = post(stage, new_image("astronaut.png", CAPTION), *EVERY_FEATURE)
+    return completed(stage, accepted["id"])
 
 
-def test_each_feature_tells_what_is_in_the_picture(portrait: dict[str, Any]) -> None:
+def test_each_feature_finds_what_is_in_the_image(portrait: dict[str, Any]) -> None:
     assert portrait["status"] == "RECOGNIZED"
     assert "Person" in {label["name"] for label in portrait["labels"]}
     lines = [text["detected_text"] for text in portrait["texts"] if text["type"] == "LINE"]
@@ -90,7 +93,7 @@ def test_each_feature_tells_what_is_in_the_picture(portrait: dict[str, Any]) -> 
     assert portrait["properties"]["dominant_colors"]
 
 
-def test_a_feature_without_a_model_fails_alone_and_says_why(portrait: dict[str, Any]) -> None:
+def test_only_a_feature_without_a_model_fails_and_it_says_why(portrait: dict[str, Any]) -> None:
     recognized = dict.fromkeys(EVERY_FEATURE, "RECOGNIZED")
     assert states(portrait) == recognized | {"CELEBRITIES": "FAILED"}
     celebrities = portrait["features"][EVERY_FEATURE.index("CELEBRITIES")]
@@ -99,7 +102,7 @@ def test_a_feature_without_a_model_fails_alone_and_says_why(portrait: dict[str, 
     assert portrait["celebrities"] == []
 
 
-def test_each_feature_has_its_time_and_its_models_version(portrait: dict[str, Any]) -> None:
+def test_each_feature_has_its_times_and_its_model_version(portrait: dict[str, Any]) -> None:
     versions = {each["name"]: each["model_version"] for each in portrait["features"]}
     assert versions["LABELS"] == versions["PROPERTIES"] == "3.0-local"
     assert versions["TEXT"]
@@ -118,17 +121,17 @@ def test_the_xml_has_every_feature_and_is_valid(
     assert f"<DetectedText>{CAPTION}</DetectedText>" in document.decode()
 
 
-def test_a_feature_can_be_added_later_and_is_told_as_a_result_of_its_own(
+def test_a_feature_requested_later_is_delivered_as_a_result_of_its_own(
     stage: StageProcess,
 ) -> None:
-    image = settled(stage, post(stage, new_picture("coffee.png", CAPTION))["id"])
+    image = completed(stage, post(stage, new_image("coffee.png", CAPTION))["id"])
     assert set(states(image)) == {"LABELS"}
     assert "texts" not in image
     delivered(stage, image["id"], 1)
     body = {"features": ["TEXT", "LABELS"]}
     response = stage.request("POST", f"/images/{image['id']}/recognitions", json=body)
     assert response.status_code == 202, response.text
-    image = settled(stage, image["id"])
+    image = completed(stage, image["id"])
     assert CAPTION in [text["detected_text"] for text in image["texts"]]
     assert [each["number"] for each in delivered(stage, image["id"], 2)] == [1, 2]
     again = stage.request("POST", f"/images/{image['id']}/recognitions", json=body)
@@ -136,7 +139,10 @@ def test_a_feature_can_be_added_later_and_is_told_as_a_result_of_its_own(
 
 
 def delivered(stage: StageProcess, image_id: str, number: int) -> list[dict[str, Any]]:
-    """An image's deliveries, when so many succeeded; one that still waits would be superseded."""
+    """An image's deliveries, as soon as `number` of them are there and all are DELIVERED.
+
+    A later delivery would supersede one that is still pending, so tests wait for each.
+    """
     deliveries: list[dict[str, Any]] = wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json()["deliveries"],
         lambda deliveries: [each["status"] for each in deliveries] == ["DELIVERED"] * number,
@@ -146,12 +152,12 @@ def delivered(stage: StageProcess, image_id: str, number: int) -> list[dict[str,
     return deliveries
 
 
-def test_what_is_known_is_not_paid_again_and_what_was_saved_is_counted(
+def test_known_features_are_not_paid_again_and_the_savings_are_counted(
     stage: StageProcess,
 ) -> None:
-    content = new_picture("coffee.png")
+    content = new_image("coffee.png")
     before = usage(stage)
-    image = settled(stage, post(stage, content, "LABELS", "PROPERTIES")["id"])
+    image = completed(stage, post(stage, content, "LABELS", "PROPERTIES")["id"])
     once = usage(stage)
     assert once["calls"] == before["calls"] + 1  # labels and properties share one call
     post(stage, content, "LABELS", "PROPERTIES")
@@ -168,7 +174,7 @@ def test_what_is_known_is_not_paid_again_and_what_was_saved_is_counted(
 def test_images_are_found_by_name_parent_and_several_labels(
     stage: StageProcess, portrait: dict[str, Any]
 ) -> None:
-    cat = settled(stage, post(stage, new_picture("chelsea-cat.png"))["id"])
+    cat = completed(stage, post(stage, new_image("chelsea-cat.png"))["id"])
     for query in ("label=CAT", "label=animal", "label=Cat&label=Pet&min_confidence=70"):
         assert cat["id"] in [image["id"] for image in listed(stage, query + "&limit=100")], query
     assert listed(stage, "label=Cat&label=Person") == []
@@ -179,39 +185,39 @@ def test_images_are_found_by_name_parent_and_several_labels(
 
 def test_images_are_found_by_status_and_time(stage: StageProcess, portrait: dict[str, Any]) -> None:
     started = datetime.now(UTC)
-    cup = settled(stage, post(stage, new_picture("coffee.png"))["id"])
+    cup = completed(stage, post(stage, new_image("coffee.png"))["id"])
     query = f"created_after={started.isoformat().replace('+', '%2B')}&status=RECOGNIZED"
     assert [image["id"] for image in listed(stage, query)] == [cup["id"]]
     assert portrait["id"] not in [image["id"] for image in listed(stage, query)]
 
 
-def test_labels_are_listed_with_how_many_images_have_them(stage: StageProcess) -> None:
+def test_labels_are_listed_with_the_number_of_their_images(stage: StageProcess) -> None:
     def count(name: str) -> int:
         labels = stage.request("GET", f"/labels?prefix={name}").json()["labels"]
         return next((each["count"] for each in labels if each["name"] == name), 0)
 
     before = count("Cat")
-    cat = settled(stage, post(stage, new_picture("chelsea-cat.png"))["id"])
+    cat = completed(stage, post(stage, new_image("chelsea-cat.png"))["id"])
     assert count("Cat") == before + 1
     stage.request("DELETE", f"/images/{cat['id']}")
     wait_for(lambda: count("Cat"), lambda number: number == before, 30, "the count to go back")
 
 
-def test_the_picture_itself_is_given(stage: StageProcess) -> None:
-    content = new_picture("coffee.png")
+def test_the_content_of_an_image_is_what_was_posted(stage: StageProcess) -> None:
+    content = new_image("coffee.png")
     image = post(stage, content)
     response = stage.request("GET", f"/images/{image['id']}/content", allow_redirects=False)
     assert response.status_code == 302
-    given = requests.get(response.headers["Location"], timeout=30)
-    assert (given.status_code, given.content) == (200, content)
-    assert given.headers["Content-Type"] == "image/png"
+    stored = requests.get(response.headers["Location"], timeout=30)
+    assert (stored.status_code, stored.content) == (200, content)
+    assert stored.headers["Content-Type"] == "image/png"
 
 
 def test_a_deleted_image_is_gone_and_comes_back_when_it_is_posted_again(
     stage: StageProcess,
 ) -> None:
-    content = new_picture("chelsea-cat.png")
-    image = settled(stage, post(stage, content)["id"])
+    content = new_image("chelsea-cat.png")
+    image = completed(stage, post(stage, content)["id"])
     assert stage.request("DELETE", f"/images/{image['id']}").status_code == 202
     wait_for(
         lambda: stage.request("GET", f"/images/{image['id']}").status_code,
@@ -220,7 +226,7 @@ def test_a_deleted_image_is_gone_and_comes_back_when_it_is_posted_again(
         "the image to be forgotten",
     )
     assert image["id"] not in [each["id"] for each in listed(stage, "label=cat&limit=100")]
-    again = settled(stage, post(stage, content)["id"])
+    again = completed(stage, post(stage, content)["id"])
     assert "Cat" in {label["name"] for label in again["labels"]}
 
 
@@ -236,7 +242,7 @@ def test_a_deleted_image_is_gone_and_comes_back_when_it_is_posted_again(
         ("GET", "/usage?month=soon", None, "2026-11"),
     ],
 )
-def test_what_there_is_not_is_refused_with_what_there_is(
+def test_an_invalid_value_is_refused_with_the_valid_ones(
     stage: StageProcess, method: str, path: str, body: Any, words: str
 ) -> None:
     response = stage.request(method, path, json=body)
@@ -244,7 +250,7 @@ def test_what_there_is_not_is_refused_with_what_there_is(
     assert words in response.json()["Message"]
 
 
-def test_a_label_that_no_image_has_had_is_refused_with_labels_there_are(
+def test_an_unknown_label_is_refused_with_known_labels(
     stage: StageProcess, portrait: dict[str, Any]
 ) -> None:
     assert portrait["labels"]
@@ -257,17 +263,17 @@ def test_a_label_that_no_image_has_had_is_refused_with_labels_there_are(
 def test_a_cursor_of_another_query_is_refused(
     stage: StageProcess, portrait: dict[str, Any]
 ) -> None:
-    post(stage, new_picture("coffee.png"))
+    post(stage, new_image("coffee.png"))
     cursor = stage.request("GET", "/images?limit=1").json()["cursor"]
     response = stage.request("GET", f"/images?label=cat&cursor={cursor}")
     assert response.status_code == 400
     assert "another query" in response.json()["Message"]
 
 
-def test_an_image_that_the_catalog_lost_is_found_by_the_reconciliation(
+def test_reconciliation_recognizes_an_image_missing_from_the_catalog(
     stage: StageProcess,
 ) -> None:
-    image = settled(stage, post(stage, new_picture("chelsea-cat.png"))["id"])
+    image = completed(stage, post(stage, new_image("chelsea-cat.png"))["id"])
     delete_rows(stage, image["id"])
     assert stage.request("GET", f"/images/{image['id']}").status_code == 404
     stage.reconcile()
@@ -275,15 +281,15 @@ def test_an_image_that_the_catalog_lost_is_found_by_the_reconciliation(
         lambda: stage.request("GET", f"/images/{image['id']}"),
         lambda response: response.status_code == 200,
         30,
-        "the image to be known again",
+        "the image to be in the catalog again",
     )
-    assert "Cat" in {label["name"] for label in settled(stage, found.json()["id"])["labels"]}
+    assert "Cat" in {label["name"] for label in completed(stage, found.json()["id"])["labels"]}
 
 
-def test_an_image_that_waits_because_its_message_is_lost_is_put_back_to_work(
+def test_reconciliation_requeues_a_pending_image_whose_message_is_lost(
     stage: StageProcess, origin: Origin
 ) -> None:
-    """The message that S3 sends is taken away: the mapping of the queue is off meanwhile."""
+    """Purges the queue before the function receives S3's message: its event source is disabled."""
     functions = stage.client("lambda")
     name = "image-recognition-local-recognize_images"
     (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
@@ -291,17 +297,17 @@ def test_an_image_that_waits_because_its_message_is_lost_is_put_back_to_work(
     queue = sqs.get_queue_url(QueueName="image-recognition-local-recognition")["QueueUrl"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
     try:
-        image = post(stage, new_picture("chelsea-cat.png"))
+        image = post(stage, new_image("chelsea-cat.png"))
         wait_for(lambda: number_of_messages(sqs, queue), bool, 30, "the message to arrive")
         sqs.purge_queue(QueueUrl=queue)
     finally:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     assert stage.request("GET", f"/images/{image['id']}").json()["status"] == "PENDING"
     stage.reconcile()
-    assert "Cat" in {label["name"] for label in settled(stage, image["id"])["labels"]}
+    assert "Cat" in {label["name"] for label in completed(stage, image["id"])["labels"]}
 
 
-def test_the_reconciliation_is_on_a_schedule(stage: StageProcess) -> None:
+def test_reconciliation_runs_on_a_schedule(stage: StageProcess) -> None:
     rules = stage.client("events").list_rules()["Rules"]
     (rule,) = [rule for rule in rules if "reconcile" in rule["Name"]]
     assert rule["ScheduleExpression"] == "rate(15 minutes)"
@@ -316,7 +322,7 @@ def number_of_messages(sqs: Any, queue: str) -> int:
 
 
 def delete_rows(stage: StageProcess, image_id: str) -> None:
-    """Take an image out of the catalog, and leave it in the bucket."""
+    """Delete an image from the catalog, but not from the bucket."""
     client = stage.client("dynamodb")
     partition = {":pk": {"S": f"IMAGE#{image_id}"}}
     rows = client.query(

@@ -30,7 +30,7 @@ SEED = 6
 OUTAGE_IMAGES = 8
 MOST_ROUNDS = 6
 
-# As recognition.LEASE: an image whose worker was killed is left alone for so long.
+# As recognize.LEASE_DURATION: an image whose worker was killed is left alone for so long.
 LEASE_SECONDS = 75
 
 # After so long SQS gives a message again whose worker was killed; 360 where nobody waits for it.

@@ -15,7 +15,7 @@ SIGNED = "https://cdn.example.com/cat.jpg?X-Amz-Signature=SECRET&x=1"
 
 @pytest.fixture
 def lines() -> Any:
-    """A logger of JSON lines, and what it wrote."""
+    """A logger that writes JSON lines, and the lines that it wrote."""
     logger = logging.getLogger("test_observability")
     stream = io.StringIO()
     configure_logging("INFO", logger)
@@ -27,7 +27,7 @@ def lines() -> Any:
     return SimpleNamespace(logger=logger, written=written)
 
 
-def test_a_line_names_the_image_that_it_is_about(lines: Any) -> None:
+def test_a_log_line_carries_the_id_of_its_image(lines: Any) -> None:
     with about_image("0123"):
         lines.logger.info("Stored")
     lines.logger.info("Idle")
@@ -36,7 +36,7 @@ def test_a_line_names_the_image_that_it_is_about(lines: Any) -> None:
     assert "correlation_id" not in idle
 
 
-def test_images_that_are_worked_on_at_once_are_not_mixed_up(lines: Any) -> None:
+def test_log_lines_of_images_in_parallel_threads_keep_their_own_ids(lines: Any) -> None:
     def work(image_id: str) -> None:
         with about_image(image_id):
             lines.logger.info("working on %s", image_id)
@@ -58,9 +58,7 @@ def test_images_that_are_worked_on_at_once_are_not_mixed_up(lines: Any) -> None:
         "authorization: bearer SECRET",
     ],
 )
-def test_no_secret_is_logged_neither_in_a_message_nor_in_an_exception(
-    lines: Any, text: str
-) -> None:
+def test_no_secret_is_logged_in_a_message_or_an_exception(lines: Any, text: str) -> None:
     lines.logger.info(text)
     lines.logger.info("%s", text)
     lines.logger.info("with more", extra={"source": text})
@@ -72,7 +70,7 @@ def test_no_secret_is_logged_neither_in_a_message_nor_in_an_exception(
     assert "SECRET" not in json.dumps(lines.written())
 
 
-def test_the_host_and_path_of_a_url_stay_readable(lines: Any) -> None:
+def test_the_host_and_path_of_a_url_are_logged(lines: Any) -> None:
     lines.logger.info("Cannot fetch %s today", SIGNED)
     message = lines.written()[0]["message"]
     assert message == "Cannot fetch https://cdn.example.com/cat.jpg?(not logged) today"
@@ -80,13 +78,13 @@ def test_the_host_and_path_of_a_url_stay_readable(lines: Any) -> None:
 
 @pytest.fixture
 def output(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
-    """What is printed, when the metrics that other tests counted have gone out."""
+    """The captured output, after the metrics of earlier tests are written and discarded."""
     observe(object(), lambda _event: None)
     capsys.readouterr()
     return capsys
 
 
-def test_metrics_go_out_once_after_each_invocation(output: pytest.CaptureFixture[str]) -> None:
+def test_metrics_are_written_once_after_each_invocation(output: pytest.CaptureFixture[str]) -> None:
     def work(_event: object) -> None:
         count("ImagesStored")
         count("ImagesStored")
@@ -101,7 +99,7 @@ def test_metrics_go_out_once_after_each_invocation(output: pytest.CaptureFixture
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == observability.NAMESPACE
 
 
-def test_metrics_of_an_invocation_that_fails_go_out_too(
+def test_metrics_of_a_failed_invocation_are_written_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def work(_event: object) -> None:

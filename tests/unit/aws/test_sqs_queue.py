@@ -13,7 +13,7 @@ from chalicelib.aws.sqs_queue import (
 
 
 class FakeSqs:
-    """Remembers what was deleted and what was postponed."""
+    """Records the messages that are deleted, postponed and sent."""
 
     def __init__(self) -> None:
         self.deleted: list[str] = []
@@ -46,7 +46,7 @@ def record(number: int, receive_count: int = 1) -> dict[str, Any]:
 
 
 def batch(*records: dict[str, Any]) -> dict[str, Any]:
-    """The event with which Lambda passes on messages."""
+    """The event that Lambda passes to a function for a batch of messages."""
     return {"Records": list(records)}
 
 
@@ -64,7 +64,7 @@ def test_a_batch_without_failures_is_left_to_lambda_to_delete() -> None:
     assert sqs.deleted == []
 
 
-def test_every_message_is_worked_on_and_only_the_failed_ones_stay() -> None:
+def test_every_message_is_processed_and_only_failed_ones_stay_in_the_queue() -> None:
     sqs = FakeSqs()
     ten = batch(*(record(number) for number in range(10)))
     with pytest.raises(BatchIncomplete, match="2 of 10"):
@@ -73,7 +73,7 @@ def test_every_message_is_worked_on_and_only_the_failed_ones_stay() -> None:
     assert set(sqs.postponed) == {"receipt-0", "receipt-7"}
 
 
-def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
+def test_the_backoff_doubles_with_each_receive_up_to_a_limit() -> None:
     pauses = []
     for receive_count in range(1, 9):
         sqs = FakeSqs()
@@ -87,7 +87,7 @@ def test_the_pause_before_the_next_try_doubles_up_to_a_limit() -> None:
     )
 
 
-def test_what_is_given_up_on_is_a_dead_letter_at_once_and_done() -> None:
+def test_a_message_given_up_on_moves_to_the_dead_letter_queue_at_once() -> None:
     def give_up(message: Message) -> None:
         raise GiveUp("refused")
 
@@ -97,7 +97,7 @@ def test_what_is_given_up_on_is_a_dead_letter_at_once_and_done() -> None:
     assert sqs.postponed == {}
 
 
-def test_what_cannot_become_a_dead_letter_stays_in_its_queue() -> None:
+def test_a_message_that_cannot_move_to_the_dead_letter_queue_stays_in_its_queue() -> None:
     def give_up(message: Message) -> None:
         raise GiveUp("refused")
 
@@ -111,7 +111,8 @@ def test_what_cannot_become_a_dead_letter_stays_in_its_queue() -> None:
     assert set(sqs.postponed) == {"receipt-1"}
 
 
-def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_queue() -> None:
+def test_a_failure_at_the_last_receive_is_not_postponed() -> None:
+    """SQS then moves the message to the dead-letter queue."""
     sqs = FakeSqs()
     last = batch(record(1, receive_count=5))
     with pytest.raises(BatchIncomplete):
@@ -119,7 +120,7 @@ def test_the_last_receive_is_not_postponed_so_that_it_reaches_the_dead_letter_qu
     assert sqs.postponed == {}
 
 
-def test_messages_are_read_from_lambdas_event() -> None:
+def test_messages_are_parsed_from_lambdas_event() -> None:
     messages: list[Message] = []
     Queue(FakeSqs(), "url", max_receives=3).process(
         batch(record(1, receive_count=2), record(2, receive_count=3)), messages.append, 1
@@ -130,7 +131,7 @@ def test_messages_are_read_from_lambdas_event() -> None:
     ]
 
 
-def test_what_passes_by_itself_comes_again_after_a_pause_of_its_own() -> None:
+def test_a_message_to_retry_later_is_postponed_by_its_own_pause() -> None:
     sqs = FakeSqs()
 
     def work(message: Message) -> None:

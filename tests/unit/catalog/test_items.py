@@ -16,18 +16,18 @@ from tests.helpers.images import CAT, CUP, IMAGE_ID, PENDING, RECOGNIZED
 LABELS = (LabelSummary("Cat", 98.25), LabelSummary("Coffee Cup", 71.0))
 
 
-def test_an_image_comes_back_from_its_item_without_its_findings() -> None:
+def test_an_image_is_read_back_from_its_item_without_its_findings() -> None:
     row = Row(RECOGNIZED, LABELS, revision=7, leased_until="2026-11-23T01:02:03.000000Z")
-    back = items.row_of(from_item(to_item(items.row_values(row))))
-    assert back == replace(row, image=replace(RECOGNIZED, findings=Findings()))
+    restored = items.row_of(from_item(to_item(items.row_values(row))))
+    assert restored == replace(row, image=replace(RECOGNIZED, findings=Findings()))
 
 
-def test_a_summary_has_the_labels_in_brief() -> None:
+def test_a_summary_has_the_labels_names_and_confidences() -> None:
     item = to_item(items.row_values(Row(RECOGNIZED, LABELS)))
     assert items.summary_from_item(item) == RECOGNIZED.summary()
 
 
-# The least number that DynamoDB takes is far below what any service tells.
+# DynamoDB's smallest positive number is far below any ratio that Rekognition returns.
 RATIO = st.floats(0, 1).filter(lambda number: number == 0 or number > 1e-100)
 
 
@@ -44,14 +44,14 @@ RATIO = st.floats(0, 1).filter(lambda number: number == 0 or number > 1e-100)
         max_size=5,
     )
 )
-def test_findings_come_back_from_the_item_of_their_feature(labels: list[Label]) -> None:
+def test_findings_are_read_back_from_the_item_of_their_feature(labels: list[Label]) -> None:
     findings = Findings(labels=tuple(labels))
     item = to_item(items.feature_values(IMAGE_ID, Feature.LABELS, findings))
     assert items.findings_of([from_item(item)]) == findings
 
 
 def test_an_image_is_found_under_its_labels_parents_and_aliases() -> None:
-    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, CUP), room=100)}
+    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, CUP), limit=100)}
     assert set(found) == {
         "LABEL#cat",
         "LABEL#coffee cup",
@@ -65,33 +65,33 @@ def test_an_image_is_found_under_its_labels_parents_and_aliases() -> None:
     assert named == {"LABEL#cat", "LABEL#coffee cup"}
 
 
-def test_a_label_that_is_a_parent_too_has_its_own_confidence() -> None:
+def test_a_label_that_is_also_a_parent_has_its_own_confidence() -> None:
     animal = Label("Animal", 99.5)
-    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, animal), room=100)}
+    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, animal), limit=100)}
     assert found["LABEL#animal"]["best_key"] == keys.best_key(99.5, IMAGE_ID)
 
 
-def test_where_room_is_scarce_the_labels_own_names_come_first() -> None:
-    found = [each["sk"] for each in items.label_values(RECOGNIZED, (CAT, CUP), room=3)]
+def test_within_a_limit_the_labels_own_names_come_first() -> None:
+    found = [each["sk"] for each in items.label_values(RECOGNIZED, (CAT, CUP), limit=3)]
     assert found == ["LABEL#cat", "LABEL#coffee cup", "LABEL#animal"]
 
 
-def test_only_an_image_that_waits_is_in_the_index_of_those_that_wait() -> None:
+def test_only_a_pending_image_is_in_the_index_of_waiting_images() -> None:
     assert "waiting_shard" in items.row_values(Row(PENDING))
     assert "waiting_shard" not in items.row_values(Row(RECOGNIZED))
 
 
 @given(st.floats(0, 100), st.floats(0, 100))
-def test_keys_of_confidences_sort_as_the_confidences_do(one: float, other: float) -> None:
+def test_confidence_keys_sort_like_the_confidences(one: float, other: float) -> None:
     if one <= other:
         assert keys.confidence_key(one) <= keys.confidence_key(other)
 
 
-def test_labels_are_found_whatever_the_case_and_spaces() -> None:
+def test_label_keys_ignore_case_and_extra_spaces() -> None:
     assert keys.label_key("  COFFEE   Cup ") == keys.label_key("Coffee Cup") == "coffee cup"
 
 
-def test_timestamps_sort_as_moments_do_whatever_their_zone() -> None:
+def test_timestamps_sort_like_their_times_in_any_time_zone() -> None:
     moment = datetime(2026, 11, 23, 12, 0, 0, 0, tzinfo=UTC)
     east = moment.astimezone(timezone(timedelta(hours=9)))
     assert timestamp(moment) == timestamp(east) == "2026-11-23T12:00:00.000000Z"

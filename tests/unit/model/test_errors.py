@@ -1,4 +1,4 @@
-"""docs/errors.md is made from the code: `python -m tests.unit.model.test_errors` writes it anew."""
+"""docs/errors.md comes from the code: `python -m tests.unit.model.test_errors` rewrites it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 HEAD = """# Error codes
 
 Every error of the API is `{"Code": "…", "Message": "…"}`. The Message names the value, the limit
-and what to do; programs read the Code. A batch or an upload shows the same codes at the entry
-concerned. `python -m tests.unit.model.test_errors` makes this table from
+and what to do; programs read the Code. A batch shows the same codes per URL, and an upload shows
+its own. `python -m tests.unit.model.test_errors` generates this table from
 `chalicelib/model/errors.py`.
 
 | status | Code | when |
@@ -19,13 +19,13 @@ concerned. `python -m tests.unit.model.test_errors` makes this table from
 """
 
 TAIL = """
-API Gateway itself answers, in its own shape `{"message": "…"}`: 401 without an Authorization
-header, 403 with a token that is not known or to a path that does not exist, 413 to a body over
-10 MB, 429 when it is called too often. A fault of ours is a 500 `InternalServerError`.
+API Gateway itself returns some errors, in its own format `{"message": "…"}`: 401 without an
+Authorization header, 403 for an unknown token or a path that does not exist, 413 for a body over
+10 MB, 429 for too many requests. An internal error is a 500 `InternalServerError`.
 
-While an image is recognized, Rekognition may refuse it; the image's `failure` then has
-Rekognition's code (`InvalidImageFormatException`, `ImageTooLargeException`,
-`InvalidParameterException`) or, after the last try, the name of what went wrong each time.
+Rekognition may refuse an image. The image's `failure` then has Rekognition's code
+(`InvalidImageFormatException`, `ImageTooLargeException`, `InvalidParameterException`) or, after the
+last attempt, the name of the error that occurred.
 """
 
 
@@ -51,11 +51,11 @@ def page() -> str:
     return HEAD + "".join(rows) + TAIL
 
 
-def test_the_page_of_errors_is_the_codes_own() -> None:
+def test_the_page_of_errors_matches_the_code() -> None:
     assert PAGE.read_text() == page()
 
 
-def test_every_error_says_when_it_comes() -> None:
+def test_every_error_says_when_it_is_raised() -> None:
     for error in concrete_errors(errors.ImageRecognitionError):
         assert error.__doc__
         assert 400 <= error.STATUS_CODE < 600

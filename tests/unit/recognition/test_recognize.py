@@ -5,7 +5,11 @@ import pytest
 
 from chalicelib.model.findings import Feature, Findings, RekognitionCall, Text
 from chalicelib.model.image import Failure, Image, Status
-from chalicelib.recognition.recognize import LEASE, ImageRecognition, RecognitionInProgress
+from chalicelib.recognition.recognize import (
+    LEASE_DURATION,
+    ImageRecognition,
+    RecognitionInProgress,
+)
 from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, RekognitionResponse
 from tests.helpers.fakes import (
     FakeCatalog,
@@ -20,33 +24,35 @@ from tests.helpers.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
 LABELS = RekognitionResponse(Findings(labels=(CAT,)), "3.0")
 WORD = Text(0, "LINE", "STOP", 99.0, CAT.instances[0].bounding_box, ())
 TEXT = RekognitionResponse(Findings(texts=(WORD,)), "3.1")
-ASK_LABELS = RekognitionCall("DetectLabels", (Feature.LABELS,))
+DETECT_LABELS = RekognitionCall("DetectLabels", (Feature.LABELS,))
 
 
 class World:
-    """A stored, registered image and everything around its recognition."""
+    """A stored and registered image, and fakes of what its recognition works with."""
 
-    def __init__(self, image: Image = PENDING, **answers: RekognitionResponse | Exception) -> None:
+    def __init__(
+        self, image: Image = PENDING, **responses: RekognitionResponse | Exception
+    ) -> None:
         self.store = FakeStore({IMAGE_ID})
         self.catalog = FakeCatalog({IMAGE_ID: image})
-        usual: dict[str, RekognitionResponse | Exception] = {
+        defaults: dict[str, RekognitionResponse | Exception] = {
             "DetectLabels": LABELS,
             "DetectText": TEXT,
         }
-        self.rekognition = FakeRekognition(usual | answers)
+        self.rekognition = FakeRekognition(defaults | responses)
         self.results = FakeResultsTopic()
         self.model_versions = FakeModelVersions()
 
-    def recognize(self, *, last_try: bool = False) -> None:
+    def recognize(self, *, last_attempt: bool = False) -> None:
         self.leases = FakeLeases(self.catalog)
         ImageRecognition(
-            self.store,  # type: ignore[arg-type]  # works in memory
+            self.store,  # type: ignore[arg-type]  # a fake
             self.rekognition,  # type: ignore[arg-type]
             self.catalog,  # type: ignore[arg-type]
             self.leases,  # type: ignore[arg-type]
             self.results,  # type: ignore[arg-type]
             self.model_versions,  # type: ignore[arg-type]
-        ).recognize(IMAGE_ID, last_try=last_try)
+        ).recognize(IMAGE_ID, last_attempt=last_attempt)
 
     @property
     def image(self) -> Image:
@@ -56,39 +62,39 @@ class World:
         return next(each.status for each in self.image.features if each.name is feature)
 
 
-def asked(*features: Feature) -> Image:
-    """A stored image of which these features are to be recognized."""
+def pending(*features: Feature) -> Image:
+    """A stored image whose only features are these, all PENDING."""
     return replace(PENDING, features=tuple(state(each, Status.PENDING) for each in features))
 
 
-def test_a_stored_image_is_recognized_and_told() -> None:
+def test_a_stored_image_is_recognized_and_its_result_published() -> None:
     world = World()
     world.recognize()
     assert world.image.status is Status.RECOGNIZED
     assert world.image.findings.labels == (CAT,)
     assert world.image.features[0].model_version == "3.0"
-    assert [label.name for image in world.results.told for label in image.labels] == ["Cat"]
+    assert [label.name for image in world.results.published for label in image.labels] == ["Cat"]
     assert world.results.deliveries == [1]
-    assert world.model_versions.noted == {Feature.LABELS: "3.0"}
+    assert world.model_versions.recorded == {Feature.LABELS: "3.0"}
 
 
-def test_an_image_that_nobody_registered_is_recognized_too() -> None:
+def test_an_image_that_is_not_registered_is_recognized_too() -> None:
     world = World()
     world.catalog = FakeCatalog()
     world.recognize()
     assert world.image.status is Status.RECOGNIZED
 
 
-def test_a_message_that_comes_twice_costs_one_call_of_rekognition() -> None:
+def test_a_repeated_message_publishes_the_result_again_without_another_rekognition_call() -> None:
     world = World()
     world.recognize()
     world.recognize()
-    assert world.rekognition.calls == [ASK_LABELS]
-    assert {image.recognized_at for image in world.results.told} == {world.image.recognized_at}
+    assert world.rekognition.calls == [DETECT_LABELS]
+    assert {image.recognized_at for image in world.results.published} == {world.image.recognized_at}
 
 
 def test_labels_and_properties_share_one_call() -> None:
-    world = World(asked(Feature.LABELS, Feature.PROPERTIES, Feature.TEXT))
+    world = World(pending(Feature.LABELS, Feature.PROPERTIES, Feature.TEXT))
     world.recognize()
     assert world.rekognition.calls == [
         RekognitionCall("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
@@ -97,9 +103,9 @@ def test_labels_and_properties_share_one_call() -> None:
     assert world.image.pending == ()
 
 
-def test_a_feature_that_fails_leaves_the_others_standing() -> None:
+def test_a_feature_that_fails_does_not_affect_the_others() -> None:
     failure = Failure("NotImplementedException", "There is no model for it.")
-    world = World(asked(Feature.LABELS, Feature.TEXT), DetectText=ImageRefused(failure))
+    world = World(pending(Feature.LABELS, Feature.TEXT), DetectText=ImageRefused(failure))
     world.recognize()
     assert (world.image.status, world.image.failure) == (Status.RECOGNIZED, None)
     assert world.image.findings.labels == (CAT,)
@@ -107,14 +113,14 @@ def test_a_feature_that_fails_leaves_the_others_standing() -> None:
     assert world.image.features[1].failure == failure
 
 
-def test_what_was_recognized_is_kept_and_not_paid_again_while_the_rest_may_pass() -> None:
-    world = World(asked(Feature.LABELS, Feature.TEXT), DetectText=ConnectionError("throttled"))
+def test_recognized_features_are_written_and_not_paid_again_when_others_are_retried() -> None:
+    world = World(pending(Feature.LABELS, Feature.TEXT), DetectText=ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
         world.recognize()
     assert world.status_of(Feature.LABELS) is Status.RECOGNIZED
     assert (world.image.status, world.image.pending) == (Status.PENDING, (Feature.TEXT,))
-    assert world.results.told == []
-    world.rekognition.answers["DetectText"] = TEXT
+    assert world.results.published == []
+    world.rekognition.responses["DetectText"] = TEXT
     world.recognize()
     assert [each.operation for each in world.rekognition.calls] == [
         "DetectLabels",
@@ -122,10 +128,10 @@ def test_what_was_recognized_is_kept_and_not_paid_again_while_the_rest_may_pass(
         "DetectText",
     ]
     assert world.image.findings == Findings(labels=(CAT,), texts=(WORD,))
-    assert len(world.results.told) == 1
+    assert len(world.results.published) == 1
 
 
-def test_a_feature_that_is_asked_later_is_told_as_a_result_of_its_own() -> None:
+def test_a_feature_requested_later_is_published_as_a_result_of_its_own() -> None:
     later = replace(
         RECOGNIZED,
         features=(*RECOGNIZED.features, state(Feature.TEXT, Status.PENDING)),
@@ -139,73 +145,73 @@ def test_a_feature_that_is_asked_later_is_told_as_a_result_of_its_own() -> None:
     assert [delivery.number for delivery in world.image.deliveries] == [1, 2]
 
 
-def test_a_crash_before_the_result_was_told_is_made_good_by_the_next_delivery() -> None:
+def test_after_a_crash_before_publishing_the_repeated_message_publishes_the_result() -> None:
     world = World()
     world.results.failures = 1
     with pytest.raises(ConnectionError):
         world.recognize()
     world.recognize()
-    assert world.rekognition.calls == [ASK_LABELS]
-    assert len(world.results.told) == 1
+    assert world.rekognition.calls == [DETECT_LABELS]
+    assert len(world.results.published) == 1
 
 
-def test_two_at_once_make_one_call_and_the_other_comes_back_later() -> None:
+def test_an_image_under_lease_is_not_sent_to_rekognition_and_is_retried_later() -> None:
     world = World()
-    FakeLeases(world.catalog).lease(IMAGE_ID, datetime.now(UTC), LEASE)
+    FakeLeases(world.catalog).acquire(IMAGE_ID, datetime.now(UTC), LEASE_DURATION)
     with pytest.raises(RecognitionInProgress):
         world.recognize()
     assert world.rekognition.calls == []
 
 
-def test_what_rekognition_will_never_take_is_a_failure_with_its_reason_at_once() -> None:
+def test_an_image_that_rekognition_refuses_fails_at_once_with_the_reason() -> None:
     failure = Failure("InvalidImageFormatException", "Not an image.")
     world = World(DetectLabels=ImageRefused(failure))
     world.recognize()
     assert (world.image.status, world.image.failure) == (Status.FAILED, failure)
-    assert world.results.told[0].failure == failure
+    assert world.results.published[0].failure == failure
 
 
-def test_what_may_pass_is_tried_again_without_waiting_for_the_lease() -> None:
+def test_a_temporary_error_releases_the_lease_for_the_next_attempt() -> None:
     world = World(DetectLabels=ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
         world.recognize()
     assert world.catalog.images[IMAGE_ID].status is Status.PENDING
-    world.rekognition.answers["DetectLabels"] = LABELS
+    world.rekognition.responses["DetectLabels"] = LABELS
     world.recognize()
     assert world.image.status is Status.RECOGNIZED
 
 
-def test_at_the_last_try_what_may_pass_is_a_failure_too_and_the_message_is_not_done() -> None:
+def test_on_the_last_attempt_a_temporary_error_is_recorded_and_still_raised() -> None:
     world = World(DetectLabels=ConnectionError("throttled"))
     with pytest.raises(ConnectionError):
-        world.recognize(last_try=True)
+        world.recognize(last_attempt=True)
     assert world.image.failure == Failure("ConnectionError", "throttled")
 
 
-def test_a_late_arrival_does_not_bring_back_what_was_removed() -> None:
+def test_a_late_message_does_not_bring_back_a_removed_image() -> None:
     world = World(DetectLabels=ObjectUnreadable("no such object"))
     world.store.stored.clear()
     world.catalog = FakeCatalog()
     world.recognize()
     assert world.catalog.images == {}
-    assert world.results.told == []
+    assert world.results.published == []
 
 
-def test_an_object_that_may_not_be_read_is_the_operators_error_and_is_tried_again() -> None:
+def test_a_stored_object_that_cannot_be_read_is_retried() -> None:
     world = World(DetectLabels=ObjectUnreadable("access denied"))
     with pytest.raises(ObjectUnreadable):
         world.recognize()
     assert world.image.status is Status.PENDING
 
 
-def test_a_result_of_an_image_that_was_removed_meanwhile_is_dropped() -> None:
+def test_the_result_of_an_image_removed_during_recognition_is_dropped() -> None:
     world = World()
 
-    def remove_then_answer(question: RekognitionCall, key: str) -> RekognitionResponse:
+    def remove_then_respond(call: RekognitionCall, key: str) -> RekognitionResponse:
         world.catalog.forget(world.catalog.snapshot(IMAGE_ID))
         return LABELS
 
-    world.rekognition.ask = remove_then_answer  # type: ignore[method-assign]
+    world.rekognition.detect = remove_then_respond  # type: ignore[method-assign]
     world.recognize()
     assert world.catalog.images == {}
-    assert world.results.told == []
+    assert world.results.published == []

@@ -1,6 +1,7 @@
-"""Amazon Rekognition's answers, as its developer guide shows them, become our dataclasses.
+"""Rekognition's responses, as its developer guide shows them, are converted to our dataclasses.
 
-https://docs.aws.amazon.com/rekognition/latest/dg/ : the examples of each operation, shortened.
+Shortened from the examples of each operation in
+https://docs.aws.amazon.com/rekognition/latest/dg/.
 """
 
 from typing import Any
@@ -25,7 +26,7 @@ from chalicelib.model.findings import (
     Text,
     merge_findings,
 )
-from chalicelib.recognition import rekognition_responses as answers
+from chalicelib.recognition import rekognition_responses as responses
 from chalicelib.recognition.rekognition import calls_for
 
 BOX = {"Width": 0.10, "Height": 0.09, "Left": 0.22, "Top": 0.17}
@@ -153,8 +154,8 @@ CELEBRITIES: dict[str, Any] = {
 }
 
 
-def test_labels_come_the_most_confident_first_with_all_their_words() -> None:
-    car, phone = answers.labels(LABELS)
+def test_labels_are_sorted_by_confidence_and_keep_parents_aliases_and_categories() -> None:
+    car, phone = responses.labels(LABELS)
     assert (car.name, car.confidence, car.parents) == ("Car", 99.98, ("Vehicle", "Transportation"))
     assert car.categories == ("Vehicles and Automotive",)
     assert [each.confidence for each in car.instances] == [99.97]
@@ -162,24 +163,24 @@ def test_labels_come_the_most_confident_first_with_all_their_words() -> None:
     assert (phone.name, phone.aliases, phone.instances) == ("Mobile Phone", ("Cell Phone",), ())
 
 
-def test_properties_are_those_of_the_whole_image() -> None:
-    assert answers.properties(LABELS) == Properties(
+def test_properties_describe_the_whole_image() -> None:
+    assert responses.properties(LABELS) == Properties(
         ImageQuality(brightness=40.0, sharpness=40.5, contrast=24.7),
         (DominantColor("DC000A", "crimson", "red", 16.1),),
     )
-    assert answers.properties({"Labels": []}) is None
+    assert responses.properties({"Labels": []}) is None
 
 
-def test_texts_are_lines_and_their_words() -> None:
-    line, word = answers.texts(TEXT)
+def test_texts_are_lines_and_the_words_in_them() -> None:
+    line, word = responses.texts(TEXT)
     box = BoundingBox(0.22, 0.17, 0.10, 0.09)
     corners = (Point(0.22, 0.17), Point(0.32, 0.17), Point(0.32, 0.26), Point(0.22, 0.26))
     assert line == Text(0, "LINE", "IT'S", 90.54900360107422, box, corners)
     assert word == Text(1, "WORD", "IT'S", 90.54900360107422, box, (), parent_id=0)
 
 
-def test_a_face_has_all_that_is_told_of_it() -> None:
-    (face,) = answers.faces({"FaceDetails": [FACE]})
+def test_a_face_has_all_its_attributes() -> None:
+    (face,) = responses.faces({"FaceDetails": [FACE]})
     assert face.bounding_box == BoundingBox(left=0.11, top=0.12, width=0.79, height=0.76)
     assert face.age_range == AgeRange(24, 34)
     assert FaceAttribute("Smile", "True", 99.9) in face.attributes
@@ -192,21 +193,21 @@ def test_a_face_has_all_that_is_told_of_it() -> None:
     assert face.confidence == 99.99
 
 
-def test_what_is_not_told_of_a_face_is_left_out() -> None:
-    (face,) = answers.faces({"FaceDetails": [{"BoundingBox": BOX, "Confidence": 90.0}]})
+def test_missing_attributes_of_a_face_are_none_or_empty() -> None:
+    (face,) = responses.faces({"FaceDetails": [{"BoundingBox": BOX, "Confidence": 90.0}]})
     assert (face.age_range, face.pose, face.quality) == (None, None, None)
     assert (face.attributes, face.emotions, face.landmarks) == ((), (), ())
 
 
-def test_moderation_labels_have_their_place_in_the_taxonomy() -> None:
-    assert answers.moderation_labels(MODERATION) == (
+def test_moderation_labels_have_their_parent_and_taxonomy_level() -> None:
+    assert responses.moderation_labels(MODERATION) == (
         ModerationLabel("Drugs & Tobacco", 99.5, None, 1),
         ModerationLabel("Smoking", 99.2, "Drugs & Tobacco", 2),
     )
 
 
-def test_celebrities_have_their_names_and_where_they_are() -> None:
-    assert answers.celebrities(CELEBRITIES) == (
+def test_celebrities_have_their_names_and_bounding_boxes() -> None:
+    assert responses.celebrities(CELEBRITIES) == (
         Celebrity(
             "1XJ5dK1a",
             "Jeff Bezos",
@@ -217,18 +218,18 @@ def test_celebrities_have_their_names_and_where_they_are() -> None:
     )
 
 
-def test_an_answer_without_anything_is_nothing() -> None:
+def test_an_empty_response_has_no_findings() -> None:
     for read in (
-        answers.labels,
-        answers.texts,
-        answers.faces,
-        answers.moderation_labels,
-        answers.celebrities,
+        responses.labels,
+        responses.texts,
+        responses.faces,
+        responses.moderation_labels,
+        responses.celebrities,
     ):
         assert read({}) == ()
 
 
-def test_every_feature_has_its_operation_and_two_share_one() -> None:
+def test_every_feature_has_an_operation_and_labels_and_properties_share_one() -> None:
     assert calls_for(Feature) == (
         RekognitionCall("DetectLabels", (Feature.LABELS, Feature.PROPERTIES)),
         RekognitionCall("DetectText", (Feature.TEXT,)),
@@ -242,7 +243,7 @@ def test_every_feature_has_its_operation_and_two_share_one() -> None:
     assert calls_for([]) == ()
 
 
-def test_what_several_calls_told_is_told_together() -> None:
-    labels, texts = answers.labels(LABELS), answers.texts(TEXT)
-    told = merge_findings([Findings(labels=labels), Findings(texts=texts)])
-    assert told == Findings(labels=labels, texts=texts)
+def test_the_findings_of_several_calls_are_merged() -> None:
+    labels, texts = responses.labels(LABELS), responses.texts(TEXT)
+    merged = merge_findings([Findings(labels=labels), Findings(texts=texts)])
+    assert merged == Findings(labels=labels, texts=texts)
