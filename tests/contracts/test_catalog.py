@@ -47,7 +47,7 @@ def revision(catalog: Catalog) -> int:
 
 
 def recognize(leases: Leases, *labels: Label) -> None:
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     outcomes = [FeatureOutcome(Feature.LABELS, "3.0")]
     assert leases.record(lease, outcomes, Findings(labels=labels), [LABELS], NOW)
 
@@ -162,41 +162,41 @@ def test_a_lease_is_held_by_one_until_it_is_released_or_ends(
     catalog: Catalog, leases: Leases
 ) -> None:
     catalog.register(ARRIVAL)
-    first = leases.lease(IMAGE_ID, NOW, LEASE)
+    first = leases.acquire(IMAGE_ID, NOW, LEASE)
     assert first.token is not None
-    assert leases.lease(IMAGE_ID, NOW, LEASE).token is None
+    assert leases.acquire(IMAGE_ID, NOW, LEASE).token is None
     leases.release(first)
-    second = leases.lease(IMAGE_ID, NOW, LEASE)
+    second = leases.acquire(IMAGE_ID, NOW, LEASE)
     assert second.token is not None
     later = NOW + LEASE + timedelta(seconds=1)
-    assert leases.lease(IMAGE_ID, later, LEASE).token is not None
+    assert leases.acquire(IMAGE_ID, later, LEASE).token is not None
 
 
 def test_of_a_recognized_image_there_is_no_lease(catalog: Catalog, leases: Leases) -> None:
     catalog.register(ARRIVAL)
     recognize(leases, CAT)
-    assert leases.lease(IMAGE_ID, NOW, LEASE).token is None
+    assert leases.acquire(IMAGE_ID, NOW, LEASE).token is None
 
 
 def test_an_image_that_nobody_registered_exists_with_its_lease(
     catalog: Catalog, leases: Leases
 ) -> None:
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     assert lease.token is not None
     assert catalog.get(IMAGE_ID).pending == (Feature.TEXT,)
     # Its registration comes late, and must not lose the lease.
     assert catalog.register(ARRIVAL).added == (Feature.LABELS,)
-    assert leases.lease(IMAGE_ID, NOW, LEASE).token is None
+    assert leases.acquire(IMAGE_ID, NOW, LEASE).token is None
 
 
 @pytest.mark.parametrize("lost", ["removed", "taken over"])
 def test_a_result_without_its_lease_is_dropped(catalog: Catalog, leases: Leases, lost: str) -> None:
     catalog.register(ARRIVAL)
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     if lost == "removed":
         catalog.forget(catalog.snapshot(IMAGE_ID))
     else:
-        leases.lease(IMAGE_ID, NOW + 2 * LEASE, LEASE)
+        leases.acquire(IMAGE_ID, NOW + 2 * LEASE, LEASE)
     outcomes = [FeatureOutcome(Feature.LABELS, "3.0")]
     assert leases.record(lease, outcomes, Findings(labels=(CAT,)), [LABELS], NOW) is None
     image = catalog.find(IMAGE_ID)
@@ -205,7 +205,7 @@ def test_a_result_without_its_lease_is_dropped(catalog: Catalog, leases: Leases,
 
 def test_a_source_that_arrives_during_recognition_stays(catalog: Catalog, leases: Leases) -> None:
     catalog.register(ARRIVAL)
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     catalog.register(replace(ARRIVAL, sources=("https://other.example/",)))
     _record(leases, lease)
     image = catalog.get(IMAGE_ID)
@@ -217,11 +217,11 @@ def test_a_feature_that_is_requested_during_recognition_is_still_pending_after_i
     catalog: Catalog, leases: Leases
 ) -> None:
     catalog.register(ARRIVAL)
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     catalog.register(with_features_requested(ARRIVAL, [Feature.TEXT], NOW))
     row = _record(leases, lease)
     assert row.pending == (Feature.TEXT,)
-    assert leases.lease(IMAGE_ID, NOW, LEASE).token is not None
+    assert leases.acquire(IMAGE_ID, NOW, LEASE).token is not None
 
 
 def _record(leases: Leases, lease: Lease) -> Image:
@@ -233,11 +233,11 @@ def _record(leases: Leases, lease: Lease) -> Image:
 
 def test_findings_of_several_features_are_merged(catalog: Catalog, leases: Leases) -> None:
     catalog.register(with_features_requested(ARRIVAL, [Feature.TEXT], NOW))
-    _record(leases, leases.lease(IMAGE_ID, NOW, LEASE))
+    _record(leases, leases.acquire(IMAGE_ID, NOW, LEASE))
     outcomes = [FeatureOutcome(Feature.TEXT, "3.0")]
     text = Text(0, "LINE", "cat", 99.0, CAT_BOX, ())
     call = RekognitionCall("DetectText", (Feature.TEXT,))
-    lease = leases.lease(IMAGE_ID, NOW, LEASE)
+    lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     assert leases.record(lease, outcomes, Findings(texts=(text,)), [call], NOW)
     assert catalog.get(IMAGE_ID).findings == Findings(labels=(CAT,), texts=(text,))
 

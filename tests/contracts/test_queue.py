@@ -1,4 +1,4 @@
-"""What the handlers rely on in a queue: which messages are done, come again, or are dead letters."""
+"""What the handlers rely on in a queue: which messages are done, repeated or dead letters."""
 
 from collections.abc import Callable
 from typing import Any
