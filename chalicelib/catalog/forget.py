@@ -9,15 +9,11 @@ import logging
 
 from chalicelib.aws.observability import about_image
 from chalicelib.catalog.image_store import ImageStore
-from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.images import Catalog, RowKeepsChanging
 
 logger = logging.getLogger(__name__)
 
 _MAX_ATTEMPTS = 3
-
-
-class RowKeepsChanging(Exception):
-    """Raised when an image's item changed between check and deletion on each of 3 attempts."""
 
 
 class ImageRemoval:
@@ -30,7 +26,7 @@ class ImageRemoval:
     def forget(self, image_id: str) -> None:
         """Delete the items of an image, unless S3 still or again holds its object.
 
-        Raises RowKeepsChanging.
+        Raises RowKeepsChanging where its item changed after the check on each of 3 attempts.
         """
         for _ in range(_MAX_ATTEMPTS):
             snapshot = self._catalog.snapshot(image_id)

@@ -6,11 +6,19 @@ tests/contracts runs the same suite over this and over the emulator.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
 from moto import mock_aws
+
+from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.image_store import ImageStore
+from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.items import Row, feature_values, row_values
+from chalicelib.catalog.leases import Leases
+from chalicelib.model.findings import Feature, Findings
+from chalicelib.model.image import Image, Status
 
 BUCKET_NAME = "images-bucket"
 TABLE_NAME = "catalog"
@@ -44,7 +52,39 @@ def memory_aws() -> Iterator[MemoryAws]:
         aws.client("s3").create_bucket(Bucket=BUCKET_NAME)
         create_table(aws.client("dynamodb"), TABLE_NAME)
         queue_url, dead_letters_url = create_queues(aws.client("sqs"), "queue", aws.max_receives)
-        yield MemoryAws(BUCKET_NAME, TABLE_NAME, queue_url, dead_letters_url, aws.max_receives)
+        yield replace(aws, queue_url=queue_url, dead_letters_url=dead_letters_url)
+
+
+@dataclass(frozen=True)
+class MemoryCatalog:
+    """The catalog and the store of one test, over AWS in memory."""
+
+    table: Table
+    catalog: Catalog
+    leases: Leases
+    store: ImageStore
+
+    @classmethod
+    def over(cls, aws: MemoryAws) -> "MemoryCatalog":
+        """An empty one; of an image that is not registered LABELS are recognized."""
+        table = Table(aws.client("dynamodb"), aws.table_name)
+        catalog = Catalog(table)
+        leases = Leases(table, catalog, lambda image_id: (Feature.LABELS,))
+        return cls(table, catalog, leases, ImageStore(aws.client("s3"), aws.bucket_name))
+
+    def put_object(self, image_id: str) -> None:
+        """Store the content of an image in the bucket."""
+        self.store.put(image_id, b"content", "image/png", [Feature.LABELS])
+
+    def write(self, image: Image) -> None:
+        """Write an image with its findings, as a later revision of what is there."""
+        row = self.catalog.row(image.id)
+        revision = 1 if row is None else row.revision + 1
+        labels = image.summary().labels
+        self.table.put(row_values(Row(replace(image, findings=Findings()), labels, revision)))
+        for state in image.features:
+            if state.status is Status.RECOGNIZED:
+                self.table.put(feature_values(image.id, state.name, image.findings))
 
 
 def create_table(client: Any, name: str) -> None:

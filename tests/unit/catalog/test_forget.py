@@ -1,48 +1,63 @@
+from typing import Any
+
 import pytest
 
-from chalicelib.catalog.forget import ImageRemoval, RowKeepsChanging
-from tests.helpers.fakes import FakeCatalog, FakeStore
-from tests.helpers.images import IMAGE_ID, RECOGNIZED
+from chalicelib.catalog.forget import ImageRemoval
+from chalicelib.catalog.images import RowKeepsChanging
+from tests.helpers.images import IMAGE_ID, PENDING
+from tests.helpers.memory import MemoryCatalog
 
 
-def removal(store: FakeStore, catalog: FakeCatalog) -> ImageRemoval:
-    return ImageRemoval(store, catalog)  # type: ignore[arg-type]  # work in memory
+@pytest.fixture
+def removal(memory: MemoryCatalog) -> ImageRemoval:
+    memory.write(PENDING)
+    return ImageRemoval(memory.store, memory.catalog)
 
 
-def test_a_removed_image_is_forgotten_even_if_the_event_is_delivered_twice() -> None:
-    catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
+def after_each_check(memory: MemoryCatalog, happens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen between the look at S3 and what is decided on it."""
+    exists = memory.store.exists
+
+    def check(image_id: str) -> bool:
+        answer = exists(image_id)
+        happens()
+        return answer
+
+    monkeypatch.setattr(memory.store, "exists", check)
+
+
+def test_a_removed_image_is_forgotten_even_if_the_event_is_delivered_twice(
+    memory: MemoryCatalog, removal: ImageRemoval
+) -> None:
     for _ in range(2):
-        removal(FakeStore(), catalog).forget(IMAGE_ID)
-    assert catalog.images == {}
+        removal.forget(IMAGE_ID)
+        assert memory.catalog.find(IMAGE_ID) is None
 
 
-def test_a_late_removal_event_does_not_delete_an_image_that_is_stored_again() -> None:
-    catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
-    removal(FakeStore({IMAGE_ID}), catalog).forget(IMAGE_ID)
-    assert catalog.images == {IMAGE_ID: RECOGNIZED}
+def test_a_late_removal_event_does_not_delete_an_image_that_is_stored_again(
+    memory: MemoryCatalog, removal: ImageRemoval
+) -> None:
+    memory.put_object(IMAGE_ID)
+    removal.forget(IMAGE_ID)
+    assert memory.catalog.find(IMAGE_ID) == PENDING
 
 
-def test_an_image_stored_again_between_check_and_deletion_stays() -> None:
-    catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
+def test_an_image_stored_and_registered_again_between_check_and_deletion_stays(
+    memory: MemoryCatalog, removal: ImageRemoval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store_again() -> None:
+        memory.put_object(IMAGE_ID)
+        memory.write(PENDING)
 
-    class StoreThatGetsItAgain(FakeStore):
-        def exists(self, image_id: str) -> bool:
-            existed = super().exists(image_id)
-            self.stored.add(image_id)
-            catalog.write(RECOGNIZED)
-            return existed
-
-    removal(StoreThatGetsItAgain(), catalog).forget(IMAGE_ID)
-    assert catalog.images == {IMAGE_ID: RECOGNIZED}
+    after_each_check(memory, store_again, monkeypatch)
+    removal.forget(IMAGE_ID)
+    assert memory.catalog.find(IMAGE_ID) == PENDING
 
 
-def test_an_image_that_keeps_changing_is_left_for_the_next_delivery_of_the_event() -> None:
-    catalog = FakeCatalog({IMAGE_ID: RECOGNIZED})
-
-    class StoreWithConcurrentWrites(FakeStore):
-        def exists(self, image_id: str) -> bool:
-            catalog.write(RECOGNIZED)
-            return False
-
+def test_an_image_that_keeps_changing_is_left_for_the_next_delivery_of_the_event(
+    memory: MemoryCatalog, removal: ImageRemoval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_each_check(memory, lambda: memory.write(PENDING), monkeypatch)
     with pytest.raises(RowKeepsChanging):
-        removal(StoreWithConcurrentWrites(), catalog).forget(IMAGE_ID)
+        removal.forget(IMAGE_ID)
+    assert memory.catalog.find(IMAGE_ID) == PENDING

@@ -3,15 +3,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from chalicelib.integration import xml_document
 from chalicelib.integration.deliver import DeliveryFailed, DeliveryRefused, ResultDelivery
 from chalicelib.integration.retry_schedule import RetrySchedule
 from chalicelib.integration.third_party import Attempt, AttemptOutcome
 from chalicelib.model.changes import with_new_delivery
 from chalicelib.model.events import ResultEvent
-from chalicelib.model.findings import Findings, Label
-from chalicelib.model.image import Delivery, DeliveryStatus
-from tests.helpers.fakes import FakeCatalog, FakeThirdParty
+from chalicelib.model.image import Delivery, DeliveryStatus, Image
+from tests.helpers.fakes import FakeThirdParty
 from tests.helpers.images import CREATED_AT, IMAGE_ID, recognized
+from tests.helpers.memory import MemoryCatalog
 
 EVENT = ResultEvent(id="msg_1", image_id=IMAGE_ID)
 AGAIN = ResultEvent(id="msg_1", image_id=IMAGE_ID, delivery=2)
@@ -29,26 +30,28 @@ WAITING = recognized(deliveries=(FIRST,))
 class World:
     """A recognized image that was not delivered, and a third party."""
 
-    def __init__(self, *answers: Attempt | Exception) -> None:
-        self.catalog = FakeCatalog({IMAGE_ID: WAITING})
-        self.third_party = FakeThirdParty(list(answers))
+    def __init__(self, memory: MemoryCatalog, *attempts: Attempt | Exception) -> None:
+        self.memory = memory
+        self.catalog = memory.catalog
+        memory.write(WAITING)
+        self.third_party = FakeThirdParty(list(attempts))
 
     def deliver(
         self, event: ResultEvent = EVENT, *, receive_count: int = 1, last_try: bool = False
     ) -> None:
         ResultDelivery(
-            self.catalog,  # type: ignore[arg-type]  # works in memory
-            self.third_party,  # type: ignore[arg-type]
+            self.catalog,
+            self.third_party,  # type: ignore[arg-type]  # a fake
             RetrySchedule((5, 30, 120)),
         ).deliver(event, receive_count=receive_count, last_try=last_try)
 
     @property
     def delivery(self) -> Delivery:
-        return self.catalog.images[IMAGE_ID].deliveries[-1]
+        return self.catalog.get(IMAGE_ID).deliveries[-1]
 
 
-def test_a_delivered_result_is_noted_and_not_sent_again() -> None:
-    world = World(DELIVERED)
+def test_a_delivered_result_is_noted_and_not_sent_again(memory: MemoryCatalog) -> None:
+    world = World(memory, DELIVERED)
     world.deliver()
     world.deliver()
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.DELIVERED, 1)
@@ -56,9 +59,11 @@ def test_a_delivered_result_is_noted_and_not_sent_again() -> None:
     assert world.third_party.webhook_ids == ["msg_1"]
 
 
-def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later() -> None:
-    world = World(DELIVERED)
-    nobody = ResultDelivery(world.catalog, None, RetrySchedule((5,)))  # type: ignore[arg-type]
+def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later(
+    memory: MemoryCatalog,
+) -> None:
+    world = World(memory, DELIVERED)
+    nobody = ResultDelivery(world.catalog, None, RetrySchedule((5,)))
     nobody.deliver(EVENT, receive_count=1, last_try=False)
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.NOT_CONFIGURED, 0)
     assert world.delivery.reason is not None
@@ -67,8 +72,8 @@ def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later() -> 
     assert world.delivery.status is DeliveryStatus.DELIVERED
 
 
-def test_a_third_party_that_is_down_is_tried_again_under_the_same_id() -> None:
-    world = World(DOWN, DELIVERED)
+def test_a_third_party_that_is_down_is_tried_again_under_the_same_id(memory: MemoryCatalog) -> None:
+    world = World(memory, DOWN, DELIVERED)
     with pytest.raises(DeliveryFailed, match="503"):
         world.deliver()
     assert world.delivery.status is DeliveryStatus.PENDING
@@ -77,10 +82,10 @@ def test_a_third_party_that_is_down_is_tried_again_under_the_same_id() -> None:
     assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
 
 
-def test_pauses_grow_and_the_image_shows_when_the_next_try_comes() -> None:
+def test_pauses_grow_and_the_image_shows_when_the_next_try_comes(memory: MemoryCatalog) -> None:
     pauses = []
     for receive_count in (1, 2, 3):
-        world = World(DOWN)
+        world = World(memory, DOWN)
         with pytest.raises(DeliveryFailed) as caught:
             world.deliver(receive_count=receive_count)
         pauses.append(caught.value.pause_seconds)
@@ -96,15 +101,17 @@ def test_pauses_grow_and_the_image_shows_when_the_next_try_comes() -> None:
     )
 
 
-def test_a_wish_to_be_left_alone_for_a_while_is_respected() -> None:
-    world = World(BUSY)
+def test_a_wish_to_be_left_alone_for_a_while_is_respected(memory: MemoryCatalog) -> None:
+    world = World(memory, BUSY)
     with pytest.raises(DeliveryFailed) as caught:
         world.deliver()
     assert caught.value.pause_seconds >= 600
 
 
-def test_at_the_last_try_the_delivery_failed_and_the_message_goes_to_the_dead_letters() -> None:
-    world = World(DOWN)
+def test_at_the_last_try_the_delivery_failed_and_the_message_goes_to_the_dead_letters(
+    memory: MemoryCatalog,
+) -> None:
+    world = World(memory, DOWN)
     with pytest.raises(DeliveryFailed) as caught:
         world.deliver(last_try=True)
     assert caught.value.pause_seconds == 0
@@ -113,15 +120,15 @@ def test_at_the_last_try_the_delivery_failed_and_the_message_goes_to_the_dead_le
     assert world.delivery.next_try_at is None
 
 
-def test_a_refusal_is_final_at_once_and_a_dead_letter() -> None:
-    world = World(REFUSED)
+def test_a_refusal_is_final_at_once_and_a_dead_letter(memory: MemoryCatalog) -> None:
+    world = World(memory, REFUSED)
     with pytest.raises(DeliveryRefused):
         world.deliver()
     assert (world.delivery.status, world.delivery.status_code) == (DeliveryStatus.FAILED, 400)
 
 
-def test_what_is_held_back_counts_as_no_try_and_comes_again() -> None:
-    world = World(WITHHELD)
+def test_what_is_held_back_counts_as_no_try_and_comes_again(memory: MemoryCatalog) -> None:
+    world = World(memory, WITHHELD)
     with pytest.raises(DeliveryFailed) as caught:
         world.deliver(receive_count=2)
     pause = caught.value.pause_seconds
@@ -132,18 +139,22 @@ def test_what_is_held_back_counts_as_no_try_and_comes_again() -> None:
     assert replace(shown, next_try_at=None) == FIRST
 
 
-def test_without_a_secret_nothing_is_sent_and_the_last_try_shows_why() -> None:
-    world = World(PermissionError("no secret"))
+def test_without_a_secret_nothing_is_sent_and_the_last_try_shows_why(memory: MemoryCatalog) -> None:
+    world = World(memory, PermissionError("no secret"))
     with pytest.raises(DeliveryFailed):
         world.deliver(last_try=True)
     assert world.delivery.status is DeliveryStatus.FAILED
     assert world.delivery.reason == "not sent: PermissionError"
 
 
-def test_what_cannot_be_told_as_xml_is_never_sent_and_failed_at_once() -> None:
-    world = World()
-    bad = Findings(labels=(Label("Cat", float("nan")),))
-    world.catalog.images[IMAGE_ID] = replace(WAITING, findings=bad)
+def test_an_image_without_a_document_is_never_sent_and_fails_at_once(
+    memory: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def document(image: Image) -> bytes:
+        raise xml_document.NoDocument("nan is no number")
+
+    monkeypatch.setattr(xml_document, "document", document)
+    world = World(memory)
     with pytest.raises(DeliveryRefused):
         world.deliver()
     assert world.delivery.status is DeliveryStatus.FAILED
@@ -152,9 +163,9 @@ def test_what_cannot_be_told_as_xml_is_never_sent_and_failed_at_once() -> None:
 
 @pytest.mark.parametrize(("answer", "error"), [(DOWN, DeliveryFailed), (REFUSED, DeliveryRefused)])
 def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
-    answer: Attempt, error: type[Exception]
+    memory: MemoryCatalog, answer: Attempt, error: type[Exception]
 ) -> None:
-    world = World(answer, WITHHELD, DELIVERED)
+    world = World(memory, answer, WITHHELD, DELIVERED)
     with pytest.raises(error):
         world.deliver(last_try=True)
     with pytest.raises(DeliveryFailed):
@@ -165,8 +176,10 @@ def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
     assert world.delivery.status is DeliveryStatus.DELIVERED
 
 
-def test_a_delivery_that_was_asked_for_is_made_although_there_was_one() -> None:
-    world = World(DELIVERED, DELIVERED)
+def test_a_delivery_that_was_asked_for_is_made_although_there_was_one(
+    memory: MemoryCatalog,
+) -> None:
+    world = World(memory, DELIVERED, DELIVERED)
     world.deliver()
     world.catalog.revise(IMAGE_ID, lambda image: with_new_delivery(image, CREATED_AT))
     world.deliver(AGAIN)
@@ -175,16 +188,16 @@ def test_a_delivery_that_was_asked_for_is_made_although_there_was_one() -> None:
     assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
 
 
-def test_a_delivery_for_which_a_later_one_was_begun_is_left() -> None:
-    world = World()
+def test_a_delivery_for_which_a_later_one_was_begun_is_left(memory: MemoryCatalog) -> None:
+    world = World(memory)
     later = with_new_delivery(WAITING, CREATED_AT)
-    world.catalog.images[IMAGE_ID] = later
+    memory.write(later)
     world.deliver()
-    assert world.catalog.images[IMAGE_ID] == later
+    assert world.catalog.get(IMAGE_ID) == later
 
 
-def test_an_image_that_was_removed_is_not_delivered() -> None:
-    world = World()
-    world.catalog.images.clear()
+def test_an_image_that_was_removed_is_not_delivered(memory: MemoryCatalog) -> None:
+    world = World(memory)
+    world.catalog.forget(world.catalog.snapshot(IMAGE_ID))
     world.deliver()
     assert world.third_party.webhook_ids == []
