@@ -1,6 +1,6 @@
-"""Puts the parts together: which use case works with which client and which setting.
+"""The one place of composition: which use case works with which client and which setting.
 
-Everything is made at its first use, so that a function pays only for what it needs.
+Everything is made at its first use, so that a Lambda function pays only for what it needs.
 """
 
 from datetime import timedelta
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
     from chalicelib.integration.deliver import ResultDelivery
 
-# So many results that cannot be delivered one after the other are the third party's fault.
-MOST_FAILURES_IN_A_ROW = 5
+# After this many failed deliveries in a row the third party counts as down.
+MAX_CONSECUTIVE_FAILURES = 5
 
 
 class Services:
@@ -48,13 +48,13 @@ class Services:
 
     @cached_property
     def tokens(self) -> Tokens:
-        """Who may call the API."""
+        """The callers' tokens, by their hashes in SSM."""
         return Tokens(client("ssm"), self._settings.api_tokens_path)
 
     @cached_property
     def intake(self) -> "ImageIntake":
-        """URLs to stored images."""
-        # What fetches and reads pictures is a quarter of all that there is to import.
+        """The way in for every image: fetch, check, store, register."""
+        # Fetching and decoding are a quarter of all imports, and only the intake needs them.
         from chalicelib.intake.accept import ImageIntake
         from chalicelib.intake.fetching.fetch import fetch
 
@@ -68,7 +68,7 @@ class Services:
 
     @cached_property
     def uploads(self) -> Uploads:
-        """Files that go straight to S3."""
+        """Uploads of files that go straight to S3."""
         return Uploads(
             client("s3"),
             self._settings.images_bucket_name,
@@ -79,29 +79,29 @@ class Services:
 
     @cached_property
     def batches(self) -> Batches:
-        """Many URLs in one request."""
+        """Batches of URLs that are fetched from the intake queue."""
         return Batches(self._table, client("sqs"), self._settings.intake_queue_url)
 
     @cached_property
     def queued_images(self) -> QueuedImages:
-        """Uploads and URLs of batches to stored images."""
+        """Uploads and URLs of batches, taken in from the intake queue."""
         return QueuedImages(self.intake, self.uploads, self.batches)
 
     @cached_property
     def idempotent_requests(self) -> IdempotentRequests:
-        """Answers of requests that have a key."""
+        """Responses of requests that carry an Idempotency-Key."""
         return IdempotentRequests(client("dynamodb"), self._settings.idempotency_table_name)
 
     @cached_property
     def intake_queue(self) -> Queue:
-        """Where uploads and URLs of batches wait to be taken in."""
+        """The queue of uploads and URLs of batches to take in."""
         return Queue(
             client("sqs"), self._settings.intake_queue_url, self._settings.intake_max_receives
         )
 
     @cached_property
     def recognition(self) -> ImageRecognition:
-        """Stored images to recognized ones."""
+        """Recognition of a stored image's pending features."""
         rekognition = Rekognition(
             client("rekognition"),
             self._settings.images_bucket_name,
@@ -120,7 +120,7 @@ class Services:
 
     @cached_property
     def recognition_requests(self) -> RecognitionRequests:
-        """More features of an image, because somebody asked."""
+        """Requests to recognize more features of an image."""
         return RecognitionRequests(
             self.catalog,
             self.usage,
@@ -131,7 +131,7 @@ class Services:
 
     @cached_property
     def reconciliation(self) -> Reconciliation:
-        """What has waited too long, or was never heard of, back to work."""
+        """The comparison of S3 with the catalog that finds lost images."""
         return Reconciliation(
             self.store,
             self._table,
@@ -143,13 +143,13 @@ class Services:
 
     @cached_property
     def usage(self) -> Usage:
-        """What Rekognition was asked, and what was saved."""
+        """Counts of Rekognition's calls, and of those that a known image saved."""
         return Usage(self._table)
 
     @cached_property
     def delivery(self) -> "ResultDelivery":
-        """ResultsTopic to the third party."""
-        # Only one of the functions needs HTTP of its own.
+        """Deliveries of results to the third party, if the stage has one."""
+        # Only one of the functions needs outgoing HTTP.
         from chalicelib.integration.circuit_breaker import CircuitBreaker
         from chalicelib.integration.deliver import ResultDelivery
         from chalicelib.integration.retry_schedule import RetrySchedule
@@ -161,7 +161,7 @@ class Services:
             third_party = ThirdParty(
                 self._settings.third_party_url,
                 WebhookSecrets(client("ssm"), self._settings.webhook_secrets_path),
-                CircuitBreaker(MOST_FAILURES_IN_A_ROW, self._settings.delivery_hold_seconds),
+                CircuitBreaker(MAX_CONSECUTIVE_FAILURES, self._settings.delivery_hold_seconds),
                 self._settings.delivery_deadline_seconds,
             )
         schedule = RetrySchedule(self._settings.delivery_pauses_seconds)
@@ -169,22 +169,22 @@ class Services:
 
     @cached_property
     def redelivery(self) -> Redelivery:
-        """ResultsTopic to the third party once more, because somebody asked."""
+        """Requests to deliver an image's result again."""
         return Redelivery(self.catalog, client("sqs"), self._settings.integration_queue_url)
 
     @cached_property
     def removal(self) -> ImageRemoval:
-        """Removed images to nothing."""
+        """Deletion of the items of images that were removed from S3."""
         return ImageRemoval(self.store, self.catalog)
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What is known of each image."""
+        """Single images: found, registered, changed, forgotten."""
         return Catalog(self._table)
 
     @cached_property
     def label_counts(self) -> LabelCounts:
-        """How many images have each label."""
+        """The number of images of each label."""
         return LabelCounts(self._table)
 
     @cached_property
@@ -194,12 +194,12 @@ class Services:
 
     @cached_property
     def catalog_pages(self) -> CatalogPages:
-        """What is known of many images."""
+        """Pages of images, by the table's indexes."""
         return CatalogPages(client("dynamodb"), self._settings.catalog_table_name)
 
     @cached_property
     def recognition_queue(self) -> Queue:
-        """Where arrivals wait to be recognized."""
+        """The queue of images to recognize."""
         return Queue(
             client("sqs"),
             self._settings.recognition_queue_url,
@@ -208,7 +208,7 @@ class Services:
 
     @cached_property
     def integration_queue(self) -> Queue:
-        """Where results wait to be delivered."""
+        """The queue of results to deliver."""
         return Queue(
             client("sqs"),
             self._settings.integration_queue_url,
@@ -226,5 +226,5 @@ class Services:
 
     @cached_property
     def store(self) -> ImageStore:
-        """The pictures themselves."""
+        """The images' content in S3."""
         return ImageStore(client("s3"), self._settings.images_bucket_name)

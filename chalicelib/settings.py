@@ -10,24 +10,24 @@ from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 from chalicelib.integration.retry_schedule import LONGEST_PAUSE_SECONDS
 from chalicelib.model.findings import Feature
 
-# Ten pauses, so eleven tries: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 6 h, 10 h; in all a
-# day, as Standard Webhooks has it. INTEGRATION_MAX_RECEIVES belongs to it.
+# Ten pauses between eleven attempts: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 6 h, 10 h; a
+# day in total, as Standard Webhooks recommends. INTEGRATION_MAX_RECEIVES must match.
 DELIVERY_PAUSES_SECONDS = "5,30,120,600,1800,3600,7200,14400,21600,36000"
 
-# US dollars for an image, the first million of a month in us-east-1, as read in November 2026 from
-# public write-ups of https://aws.amazon.com/rekognition/pricing/.
+# US dollars per image, for the first million per month in us-east-1, as of November 2026 in public
+# write-ups of https://aws.amazon.com/rekognition/pricing/.
 REKOGNITION_PRICES = (
     "LABELS=0.001,TEXT=0.001,FACES=0.001,MODERATION=0.001,CELEBRITIES=0.001,PROPERTIES=0.00075"
 )
 
 
 class SettingsError(Exception):
-    """Some environment variables are missing or bad; the message names them all."""
+    """Raised when environment variables are missing or invalid; the message names all of them."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stage can choose. The README's table of settings says each one's default and range."""
+    """The settings of a stage. The README's table gives the default and the range of each."""
 
     api_tokens_path: str
     images_bucket_name: str
@@ -72,14 +72,14 @@ class Settings:
 
     @property
     def recognition_concurrency(self) -> int:
-        """How many invocations may recognize at the same time; AWS takes 2 to 1,000."""
+        """The maximum of concurrent invocations that recognize, in AWS's range of 2 to 1,000."""
         return min(max(self.rekognition_transactions_per_second // 10, 2), 1000)
 
     @property
     def recognitions_at_once(self) -> int:
-        """How many images one invocation asks about at the same time, 1 to 10.
+        """The number of images that one invocation recognizes concurrently, 1 to 10.
 
-        A call of Rekognition takes about a second, so that as many calls at once as the quota has
+        A call of Rekognition takes about a second, so as many concurrent calls as the quota has
         transactions per second use it up.
         """
         return min(
@@ -88,7 +88,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read every setting; raise one SettingsError that names all that is missing or bad."""
+        """Read every setting. Raises one SettingsError for everything missing or invalid."""
         read = _Reader(environment)
         settings = cls(
             api_tokens_path=read.text("API_TOKENS_PATH"),
@@ -108,8 +108,8 @@ class Settings:
             delivery_pauses_seconds=read.numbers(
                 "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, LONGEST_PAUSE_SECONDS
             ),
-            # Standard Webhooks asks for 15 to 30; the function that delivers has 60 for connecting,
-            # this, and its own work.
+            # Standard Webhooks recommends 15 to 30. The function that delivers has 60, which must
+            # cover this and its own work.
             delivery_deadline_seconds=read.number("DELIVERY_DEADLINE_SECONDS", "15", 0.1, 30),
             delivery_hold_seconds=read.number("DELIVERY_HOLD_SECONDS", "30", 0, 900),
             fetch_limits=FetchLimits(
@@ -118,15 +118,15 @@ class Settings:
                 deadline_seconds=read.number("FETCH_DEADLINE_SECONDS", "20", 1, 25),
             ),
             default_features=read.features("DEFAULT_FEATURES", "LABELS"),
-            # One transaction of DynamoDB takes 100 items: the image, its features, each label and
-            # its count, and the parents and aliases under which an image is found too.
+            # A DynamoDB transaction holds 100 items: the image, its features, each label and its
+            # count, and the parents and aliases that also find the image.
             max_labels=read.integer("MAX_LABELS", "10", 1, 30),
             min_confidence=read.number("MIN_CONFIDENCE", "70", 0, 100),
             rekognition_transactions_per_second=read.integer(
                 "REKOGNITION_TRANSACTIONS_PER_SECOND", "5", 1, 10_000
             ),
             rekognition_prices=read.prices("REKOGNITION_PRICES", REKOGNITION_PRICES),
-            # Longer than the tries of a message take: 8 receives, pauses of up to 15 minutes.
+            # Longer than all attempts of a message take: 8 receives, pauses of up to 15 minutes.
             reconciliation_age_seconds=read.number(
                 "RECONCILIATION_AGE_SECONDS", "3600", 0, 7 * 24 * 3600
             ),
@@ -138,10 +138,10 @@ class Settings:
 
 
 def settings_or_exit() -> Settings:
-    """Read the stage's settings; where they are not usable, end the process with one message.
+    """Read the stage's settings, or end the process with one message if they are not usable.
 
-    `chalice local` loads the app in a thread, where an exception, SystemExit included, would leave
-    the server waiting for ever. So this ends the process itself.
+    `chalice local` loads the app in a thread, where any exception, even SystemExit, would leave the
+    process running without a server. So this function ends the process itself.
     """
     try:
         return Settings.from_environment()
@@ -168,7 +168,7 @@ def _message(read: "_Reader") -> str:
 
 
 class _Reader:
-    """Reads variables one by one and remembers each problem instead of stopping at the first.
+    """Reads variables and collects every problem instead of stopping at the first.
 
     `found` and `missing` are the variables that have no default.
     """

@@ -1,4 +1,4 @@
-"""The use case: the third party gets an image's result."""
+"""The use case: deliver an image's result to the third party."""
 
 import logging
 from dataclasses import replace
@@ -24,15 +24,15 @@ logger = logging.getLogger(__name__)
 
 
 class DeliveryFailed(TryAgainLater):
-    """The third party did not take the result this time; the message comes again."""
+    """Raised when an attempt fails; SQS delivers the message again after a pause."""
 
 
 class DeliveryRefused(GiveUp):
-    """The third party will not take the result, until somebody mends what is wrong."""
+    """Raised when the third party refuses the result; another attempt would not help."""
 
 
 class ResultDelivery:
-    """Delivers results, and notes on the image what became of them."""
+    """Delivers results and records every attempt on the image."""
 
     def __init__(
         self, catalog: Catalog, third_party: ThirdParty | None, schedule: RetrySchedule
@@ -50,17 +50,19 @@ class ResultDelivery:
         )
 
     def deliver(self, event: ResultEvent, *, receive_count: int, last_try: bool) -> None:
-        """Send an image's result, unless the image is gone or the third party has it.
+        """Send an image's result, unless the image is gone or the third party has it already.
 
-        Raises DeliveryFailed while there is a try left, and after the last one; DeliveryRefused
-        where another would not help. The third party keeps the webhook-id to know a repetition.
+        `receive_count` is 1 for the first attempt; `last_try` says that the message will not be
+        received again. Raises DeliveryFailed if the attempt fails, the last one included, and
+        DeliveryRefused if another attempt would not help. The third party recognizes a repetition
+        by its webhook-id.
         """
         with about_image(event.image_id):
             image = self._catalog.find(event.image_id)
             if image is None:
-                logger.info("Removed before its result was delivered")
+                logger.info("Not sent: the image was removed before its result was delivered")
             elif _is_settled(image, event):
-                logger.info("Delivery %d came to its end before", event.delivery)
+                logger.info("Delivery %d has already ended", event.delivery)
             else:
                 self._deliver(image, event, receive_count, last_try=last_try)
 

@@ -1,4 +1,4 @@
-"""The third party's HTTP endpoint: one try to deliver a document, and what came of it."""
+"""The third party's HTTP endpoint: one attempt to deliver a document, and its outcome."""
 
 import contextlib
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from chalicelib.transport.guarded_http import guarded_request
 
 _READ_BYTES = 300  # of the body of a response that is an error
 
-# Of the answers that are neither success nor the server's fault, those that may pass.
+# Statuses below 500 that another attempt may not meet again.
 _RETRIED_STATUSES = {408, 409, 425, 429}
 
-# What says something about the server, not about this one result.
+# Statuses below 500 that concern the server, not this one result.
 _DOWN_STATUSES = {408, 429}
 
 
 class AttemptOutcome(Enum):
-    """What came of one try."""
+    """The outcome of one attempt."""
 
     DELIVERED = auto()
     TRY_AGAIN = auto()
@@ -37,9 +37,10 @@ class AttemptOutcome(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """The outcome of one try.
+    """One attempt and its outcome.
 
-    `status_code` is None where no answer came. `reason` says what went wrong, None: nothing did.
+    `reason` says what went wrong, and is None if nothing did. `status_code` is None if no response
+    arrived. `retry_after_seconds` is what the third party asked for in Retry-After.
     """
 
     outcome: AttemptOutcome
@@ -49,7 +50,7 @@ class Attempt:
 
 
 class ThirdParty:
-    """Where results are delivered."""
+    """The endpoint at `url`. `deadline_seconds` is for one attempt, from DNS to the response."""
 
     def __init__(
         self,
@@ -66,9 +67,9 @@ class ThirdParty:
         self._deadline_seconds = deadline_seconds
 
     def post(self, document: bytes, webhook_id: str, *, bypass_circuit_breaker: bool) -> Attempt:
-        """Send a document once, signed; WITHHELD, and not sent, while the third party is down.
+        """Send a signed document once; WITHHELD, and not sent, while the circuit breaker is open.
 
-        Raises only what keeps the secrets from being read; nothing is sent without a signature.
+        Raises only what prevents the secrets from being read: nothing is sent without a signature.
         """
         now = datetime.now(UTC)
         headers = {
@@ -77,7 +78,7 @@ class ThirdParty:
         }
         if not (bypass_circuit_breaker or self._circuit_breaker.allows()):
             return Attempt(
-                AttemptOutcome.WITHHELD, "held back: the third party failed several times"
+                AttemptOutcome.WITHHELD, "withheld: the third party failed several times in a row"
             )
         deadline = Deadline.after(self._deadline_seconds)
         try:
@@ -115,7 +116,7 @@ def _attempt(response: Response, now: datetime) -> Attempt:
 
 
 def _start_of_body(response: Response) -> str:
-    """What a person can read of an error's body; that it cannot be read spoils nothing."""
+    """The printable start of an error's body; empty if it cannot be read."""
     text = b""
     with contextlib.suppress(HTTPError, OSError, TransportError):
         text = response.raw.read1(_READ_BYTES, decode_content=False)
