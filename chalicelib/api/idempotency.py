@@ -42,7 +42,7 @@ class IdempotentRequests:
         context: Any,
         respond: Callable[[], RouteResponse],
     ) -> RouteResponse:
-        """The stored response for `caller` and `key`; without one, call `respond` and store its own.
+        """The stored response for `caller` and `key`; without one, calls and stores `respond()`.
 
         `request` identifies the request: its method, path and body. `context` is Lambda's context;
         its remaining time limits how long an interrupted request blocks its key.

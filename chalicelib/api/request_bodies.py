@@ -8,7 +8,7 @@ from chalicelib.api import query_parameters
 from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.features import parse_features
 from chalicelib.intake.batches import MAX_URLS
-from chalicelib.intake.fetching.image_urls import LONGEST_URL
+from chalicelib.intake.fetching.image_urls import MAX_URL_LENGTH
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import NewImage
@@ -87,10 +87,10 @@ def _batch_urls(urls: object) -> list[str]:
             f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. Split a larger batch."
         )
     for index, url in enumerate(urls):
-        if not isinstance(url, str) or not 0 < len(url) <= LONGEST_URL:
+        if not isinstance(url, str) or not 0 < len(url) <= MAX_URL_LENGTH:
             raise InvalidRequest(
                 f"Entry {index} of urls is {url!r:.100}, but each must be a string of 1 to "
-                f"{LONGEST_URL} characters."
+                f"{MAX_URL_LENGTH} characters."
             )
     return urls
 
