@@ -77,7 +77,7 @@ class Batches:
         self._sqs = sqs_client
         self._queue_url = queue_url
 
-    def begin(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
+    def create(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
         """Create a batch and queue its URLs; when this returns, SQS has all of them.
 
         Raises BatchNotAccepted if SQS refuses any of them.

@@ -75,7 +75,7 @@ class Uploads:
         self._max_bytes = max_bytes
         self._default_features = default_features
 
-    def begin(self, features: Sequence[Feature]) -> UploadForm:
+    def create(self, features: Sequence[Feature]) -> UploadForm:
         """Create an upload and its form; `features` are what to recognize in the image."""
         upload_id = uuid.uuid4().hex
         now = datetime.now(UTC)

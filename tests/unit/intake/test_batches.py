@@ -73,7 +73,7 @@ def batches(dynamodb: FakeDynamoDb, sqs: FakeSqs | None = None) -> Batches:
 def test_an_accepted_batch_has_every_url_in_the_queue(size: int) -> None:
     urls = [f"https://example.com/{number}.jpg" for number in range(size)]
     dynamodb, sqs = FakeDynamoDb(), FakeSqs()
-    batch = batches(dynamodb, sqs).begin(urls, (Feature.TEXT,))
+    batch = batches(dynamodb, sqs).create(urls, (Feature.TEXT,))
     sent = sorted((parse_batch_entry(message) for message in sqs.messages), key=_number)
     assert [entry.url for entry in sent] == urls
     assert {entry.batch_id for entry in sent} == {batch.id}
@@ -84,7 +84,7 @@ def test_an_accepted_batch_has_every_url_in_the_queue(size: int) -> None:
 
 def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages() -> None:
     with pytest.raises(BatchNotAccepted):
-        batches(FakeDynamoDb(), FakeSqs(refused=13)).begin(["https://example.com/"] * 20, ())
+        batches(FakeDynamoDb(), FakeSqs(refused=13)).create(["https://example.com/"] * 20, ())
 
 
 def test_the_entry_of_an_accepted_url_has_its_image_id() -> None:
