@@ -73,7 +73,7 @@ def create_image() -> RouteResponse:
 def create_upload() -> RouteResponse:
     """Create a form that sends a file straight to S3: 201 with its URL and fields."""
     features = request_bodies.upload_features(request.body, settings.default_features)
-    return responses.upload_created(services.uploads.begin(features))
+    return responses.upload_created(services.uploads.create(features))
 
 
 @app.route("/uploads/{upload_id}", methods=["GET"], authorizer=authorize)
@@ -87,7 +87,7 @@ def get_upload(upload_id: str) -> dict[str, Any]:
 def create_batch() -> RouteResponse:
     """Accept many URLs, to be fetched from a queue: 202 with the batch."""
     urls, features = request_bodies.batch_request(request.body, settings.default_features)
-    return responses.batch_created(services.batches.begin(urls, features))
+    return responses.batch_created(services.batches.create(urls, features))
 
 
 @app.route("/batches/{batch_id}", methods=["GET"], authorizer=authorize)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
-from chalicelib.integration.retry_schedule import LONGEST_PAUSE_SECONDS
+from chalicelib.integration.retry_schedule import MAX_PAUSE_SECONDS
 from chalicelib.model.findings import Feature
 
 # Ten pauses between eleven attempts: 5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, 4 h, 6 h, 10 h; a
@@ -106,7 +106,7 @@ class Settings:
             third_party_url=read.optional_url("THIRD_PARTY_URL"),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
             delivery_pauses_seconds=read.numbers(
-                "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, LONGEST_PAUSE_SECONDS
+                "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, MAX_PAUSE_SECONDS
             ),
             # Standard Webhooks recommends 15 to 30. The function that delivers has 60, which must
             # cover this and its own work.

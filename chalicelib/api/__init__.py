@@ -1,4 +1,4 @@
-"""What callers send and get: tokens, bodies, queries, responses, idempotency keys.
+"""The HTTP API's requests and responses: tokens, bodies, queries, idempotency keys.
 
-Begin with `request_bodies` (what `POST /images` takes) and `responses` (what every route returns).
+Start with `request_bodies` (what `POST /images` accepts) and `responses` (what routes return).
 """

@@ -1,11 +1,14 @@
-"""Names of features, as callers send them in bodies and queries."""
+"""Feature names in request bodies and queries."""
 
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 
 
-def known_features(names: object) -> tuple[Feature, ...]:
-    """The features of a list of names, in the order of Feature; raises InvalidRequest."""
+def parse_features(names: object) -> tuple[Feature, ...]:
+    """The features in a list of names, without duplicates and in the order of Feature.
+
+    Raises InvalidRequest if `names` is not a list, is empty, or has an unknown name.
+    """
     allowed = ", ".join(Feature)
     if not isinstance(names, list) or not names:
         raise InvalidRequest(

@@ -1,7 +1,7 @@
-"""A request repeated with the same Idempotency-Key gets the response of the first one.
+"""A request repeated with the same Idempotency-Key gets the first request's response.
 
-Powertools' idempotency keeps responses in a table of its own for a day. A request that failed is
-not kept: when it is repeated, it is carried out.
+Powertools' idempotency utility stores responses in a DynamoDB table of its own for 24 hours. It
+stores nothing for a request that raises an error, so a retry of that request runs again.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from chalicelib.model.errors import (
     InvalidRequest,
 )
 
-KEPT_SECONDS = 24 * 60 * 60
+EXPIRES_AFTER_SECONDS = 24 * 60 * 60
 MAX_KEY_LENGTH = 255
 
 Arguments = ParamSpec("Arguments")
@@ -28,7 +28,7 @@ Route = Callable[Arguments, RouteResponse]
 
 
 class IdempotentRequests:
-    """The responses of one stage, by caller and key."""
+    """The stored responses of one stage, by caller and Idempotency-Key."""
 
     def __init__(self, client: Any, table_name: str) -> None:
         self._client = client
@@ -42,18 +42,21 @@ class IdempotentRequests:
         context: Any,
         respond: Callable[[], RouteResponse],
     ) -> RouteResponse:
-        """Return the response to the first request of this caller with this key.
+        """The stored response for `caller` and `key`; without one, calls and stores `respond()`.
 
-        `request` identifies what the caller asks for; the same key with another request is
-        refused. `context` is Lambda's: it says when a request that was cut off may be repeated.
-        Raises IdempotencyKeyInUse, IdempotencyKeyReused and InvalidRequest.
+        `request` identifies the request: its method, path and body. `context` is Lambda's context;
+        its remaining time limits how long an interrupted request blocks its key.
+
+        Raises IdempotencyKeyInUse while a request with the key is in progress, IdempotencyKeyReused
+        if the key belongs to a different `request`, and InvalidRequest for a key that does not have
+        1 to MAX_KEY_LENGTH characters.
         """
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             raise InvalidRequest(
                 f"The Idempotency-Key has {len(key)} characters, but must have 1 to "
                 f"{MAX_KEY_LENGTH}. Use a random UUID."
             )
-        # Few requests carry a key, and the others should not pay for the import.
+        # Few requests carry a key, so the others skip this import.
         from aws_lambda_powertools.utilities.idempotency import (
             DynamoDBPersistenceLayer,
             IdempotencyConfig,
@@ -67,7 +70,7 @@ class IdempotentRequests:
         config = IdempotencyConfig(
             event_key_jmespath="[caller, key]",
             payload_validation_jmespath="request",
-            expires_after_seconds=KEPT_SECONDS,
+            expires_after_seconds=EXPIRES_AFTER_SECONDS,
             hash_function="sha256",
             lambda_context=context,
         )
@@ -88,21 +91,22 @@ class IdempotentRequests:
         except IdempotencyAlreadyInProgressError as error:
             raise IdempotencyKeyInUse(
                 f"Another request with the Idempotency-Key {key!r} is still in progress. "
-                "Repeat this one in a few seconds."
+                "Retry in a few seconds."
             ) from error
         except IdempotencyValidationError as error:
             raise IdempotencyKeyReused(
-                f"The Idempotency-Key {key!r} belongs to a different request of the last "
-                f"{KEPT_SECONDS // 3600} hours. Use a new key for a new request."
+                f"The Idempotency-Key {key!r} belongs to a different request from the last "
+                f"{EXPIRES_AFTER_SECONDS // 3600} hours. Use a new key for a new request."
             ) from error
 
 
 def idempotent(
     request: CurrentRequest, requests: Callable[[], IdempotentRequests]
 ) -> Callable[[Route[Arguments]], Callable[Arguments, Response]]:
-    """A decorator for POST routes that honors the Idempotency-Key header.
+    """A decorator for POST routes that implements the Idempotency-Key header.
 
-    `requests` is called only for a request that carries a key, so that others make no client.
+    A request without the header runs every time. `requests` is called only for a request with the
+    header, so other requests create no DynamoDB client.
     """
 
     def decorate(route: Route[Arguments]) -> Callable[Arguments, Response]:
@@ -111,14 +115,14 @@ def idempotent(
             key = request.headers.get("idempotency-key")
             if key is None:
                 return route(*args, **kwargs).rendered(request.stage_prefix)
-            first = requests().once(
+            response = requests().once(
                 key,
                 caller=request.caller,
                 request=f"{request.method_and_path} {hashlib.sha256(request.body).hexdigest()}",
                 context=request.lambda_context,
                 respond=lambda: route(*args, **kwargs),
             )
-            return first.rendered(request.stage_prefix)
+            return response.rendered(request.stage_prefix)
 
         return respond
 

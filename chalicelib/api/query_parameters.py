@@ -1,10 +1,10 @@
-"""What callers send in a query, checked."""
+"""Parses and validates query parameters."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from chalicelib.api.features import known_features
+from chalicelib.api.features import parse_features
 from chalicelib.catalog.keys import label_key
 from chalicelib.catalog.query import BEST, DEFAULT_LIMIT, MAX_LIMIT, NEWEST, PageRequest
 from chalicelib.model.errors import InvalidRequest
@@ -13,7 +13,7 @@ from chalicelib.model.image import Status
 
 MAX_LABELS_LIMIT = 1000
 MAX_QUERY_LABELS = 5
-LONGEST_LABEL = 256
+MAX_LABEL_LENGTH = 256
 
 Parameters = Mapping[str, Sequence[str]]
 
@@ -30,74 +30,86 @@ _PARAMETERS = (
 
 
 def image_page(parameters: Parameters) -> PageRequest:
-    """The page that query parameters ask for; raises InvalidRequest with what is allowed."""
+    """The page of images that `GET /images` requests.
+
+    Without `order`, a label query without a time range lists the most confident images first; every
+    other query lists the newest first. Raises InvalidRequest with the allowed values.
+    """
     _refuse_unknown(parameters, _PARAMETERS)
-    given = {name: _only(name, parameters[name]) for name in parameters if name != "label"}
+    query = {name: _single(name, parameters[name]) for name in parameters if name != "label"}
     labels = _labels(parameters.get("label", ()))
     times = {"created_after", "created_before"}
     request = PageRequest(
         labels=labels,
-        min_confidence=_number(given, "min_confidence", 0, 0, 100),
-        status=_status(given.get("status")),
-        created_after=_moment(given, "created_after"),
-        created_before=_moment(given, "created_before"),
-        order=_order(given.get("order"), is_default_best=bool(labels) and not times & set(given)),
-        limit=int(_number(given, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
-        cursor=given.get("cursor"),
+        min_confidence=_number(query, "min_confidence", 0, 0, 100),
+        status=_status(query.get("status")),
+        created_after=_time(query, "created_after"),
+        created_before=_time(query, "created_before"),
+        order=_order(query.get("order"), is_default_best=bool(labels) and not times & set(query)),
+        limit=int(_number(query, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, whole=True)),
+        cursor=query.get("cursor"),
     )
-    _refuse_bad_combinations(request, given)
+    _refuse_bad_combinations(request, query)
     return request
 
 
 def label_page(parameters: Parameters) -> tuple[str, int, str | None]:
-    """The prefix, limit and cursor of `GET /labels`; raises InvalidRequest."""
+    """The prefix, limit and cursor of `GET /labels`.
+
+    The prefix has at most MAX_LABEL_LENGTH characters; the limit is 1 to MAX_LABELS_LIMIT. Raises
+    InvalidRequest.
+    """
     allowed = ("prefix", "limit", "cursor")
     _refuse_unknown(parameters, allowed)
-    given = {name: _only(name, parameters[name]) for name in parameters}
-    limit = int(_number(given, "limit", MAX_LIMIT, 1, MAX_LABELS_LIMIT, whole=True))
-    return given.get("prefix", "")[:LONGEST_LABEL], limit, given.get("cursor")
+    query = {name: _single(name, parameters[name]) for name in parameters}
+    limit = int(_number(query, "limit", MAX_LIMIT, 1, MAX_LABELS_LIMIT, whole=True))
+    return query.get("prefix", "")[:MAX_LABEL_LENGTH], limit, query.get("cursor")
 
 
 def features(parameters: Parameters, default: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    """The features that `POST /images` asks for with an image as its body."""
+    """The features in the query of a `POST /images` that has an image as its body.
+
+    Without the parameter, `default`. Raises InvalidRequest.
+    """
     _refuse_unknown(parameters, ("features",))
     if "features" not in parameters:
         return default
     names = parameters["features"][-1].split(",")
-    return known_features([name.strip() for name in names])
+    return parse_features([name.strip() for name in names])
 
 
 def month(parameters: Parameters, now: datetime) -> str:
-    """The month that `GET /usage` asks for, such as 2026-11; without one the present month."""
+    """The month of `GET /usage` as YYYY-MM; without the parameter, the month of `now`.
+
+    Raises InvalidRequest.
+    """
     _refuse_unknown(parameters, ("month",))
     if "month" not in parameters:
         return f"{now:%Y-%m}"
-    wanted = parameters["month"][-1]
-    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", wanted):
-        raise InvalidRequest(
-            f"month is {wanted!r}, but must be a year and a month such as 2026-11."
-        )
-    return wanted
+    text = parameters["month"][-1]
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
+        raise InvalidRequest(f"month is {text!r}, but must be a year and a month such as 2026-11.")
+    return text
 
 
-def _refuse_bad_combinations(request: PageRequest, given: Mapping[str, str]) -> None:
+def _refuse_bad_combinations(request: PageRequest, query: Mapping[str, str]) -> None:
     if not request.labels:
-        if "min_confidence" in given:
-            raise InvalidRequest("min_confidence goes with a label: add label=... to the query.")
+        if "min_confidence" in query:
+            raise InvalidRequest("min_confidence requires a label: add label=... to the query.")
         if request.order == BEST:
-            raise InvalidRequest("order=best goes with a label: add label=... to the query.")
+            raise InvalidRequest("order=best requires a label: add label=... to the query.")
     if request.order == BEST and (request.created_after or request.created_before):
         raise InvalidRequest(
-            "order=best does not go with a time range: leave it out, or created_after and "
-            "created_before."
+            "order=best cannot be combined with a time range: omit either order=best, or "
+            "created_after and created_before."
         )
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
-        if not name.strip() or len(name) > LONGEST_LABEL:
+        if not name.strip() or len(name) > MAX_LABEL_LENGTH:
             raise InvalidRequest(
-                f"label is {name!r:.100}, but must be a label's name of 1 to {LONGEST_LABEL} "
+                f"label is {name!r:.100}, but must be a label's name of 1 to {MAX_LABEL_LENGTH} "
                 "characters, such as label=Cat."
             )
     keys = tuple(dict.fromkeys(map(label_key, names)))
@@ -124,53 +136,54 @@ def _order(text: str | None, *, is_default_best: bool) -> str:
     return text
 
 
-def _moment(given: Mapping[str, str], name: str) -> datetime | None:
-    text = given.get(name)
+def _time(query: Mapping[str, str], name: str) -> datetime | None:
+    text = query.get(name)
     if text is None:
         return None
     try:
-        # A plus that was not encoded arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        # A plus sign that is not percent-encoded arrives as a space.
+        time = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise InvalidRequest(
-            f"{name} is {text!r}, but must be a time with its zone, such as 2026-11-23T12:00:00Z."
+            f"{name} is {text!r}, but must be a time with a time zone, such as "
+            "2026-11-23T12:00:00Z."
         )
-    return moment.astimezone(UTC)
+    return time.astimezone(UTC)
 
 
 def _refuse_unknown(parameters: Iterable[str], allowed: Sequence[str]) -> None:
     unknown = sorted(set(parameters) - set(allowed))
     if unknown:
         raise InvalidRequest(
-            f"Unknown query parameters {unknown}. The query may have: {', '.join(allowed)}."
+            f"Unknown query parameters {unknown}. Allowed parameters: {', '.join(allowed)}."
         )
 
 
 def _number(
-    given: Mapping[str, str],
+    query: Mapping[str, str],
     name: str,
     default: float,
-    least: float,
-    most: float,
+    minimum: float,
+    maximum: float,
     *,
     whole: bool = False,
 ) -> float:
-    text = given.get(name)
+    text = query.get(name)
     if text is None:
         return default
     try:
         value = int(text) if whole else float(text)
     except ValueError:
         value = float("nan")
-    if not least <= value <= most:
+    if not minimum <= value <= maximum:
         noun = "a whole number" if whole else "a number"
-        raise InvalidRequest(f"{name} is {text!r}, but must be {noun} from {least} to {most}.")
+        raise InvalidRequest(f"{name} is {text!r}, but must be {noun} from {minimum} to {maximum}.")
     return value
 
 
-def _only(name: str, values: Sequence[str]) -> str:
+def _single(name: str, values: Sequence[str]) -> str:
     if len(values) != 1:
-        raise InvalidRequest(f"{name} is given {len(values)} times. Give it once.")
+        raise InvalidRequest(f"{name} appears {len(values)} times. Send it once.")
     return values[0]

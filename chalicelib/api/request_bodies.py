@@ -1,4 +1,4 @@
-"""What callers send in a request's body, checked."""
+"""Parses and validates request bodies."""
 
 import json
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from typing import Any
 
 from chalicelib.api import query_parameters
 from chalicelib.api.current_request import CurrentRequest
-from chalicelib.api.features import known_features
+from chalicelib.api.features import parse_features
 from chalicelib.intake.batches import MAX_URLS
-from chalicelib.intake.fetching.image_urls import LONGEST_URL
+from chalicelib.intake.fetching.image_urls import MAX_URL_LENGTH
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import NewImage
 
-# Under these API Gateway hands a body on byte for byte.
+# API Gateway passes bodies of these types on as binary data.
 IMAGE_CONTENT_TYPES = (
     "image/jpeg",
     "image/png",
@@ -36,9 +36,11 @@ Features = tuple[Feature, ...]
 
 
 def new_image(request: CurrentRequest, default: Features) -> NewImage:
-    """The image that `POST /images` sends: its URL in a JSON body, or its content as the body.
+    """The image of a `POST /images`: its URL in a JSON body, or its bytes as the body.
 
-    The Content-Type decides which; the kind of image shows from its bytes.
+    An image Content-Type or one of IMAGE_CONTENT_TYPES means bytes; every other means JSON. The
+    bytes, not the Content-Type, determine the kind of image. Without features in the request, the
+    image gets `default`. Raises InvalidRequest.
     """
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type.startswith("image/") or content_type in IMAGE_CONTENT_TYPES:
@@ -47,31 +49,34 @@ def new_image(request: CurrentRequest, default: Features) -> NewImage:
 
 
 def image_at_url(body: bytes, default: Features) -> NewImage:
-    """The image's URL and the features in a JSON body of `POST /images`."""
+    """The URL and features in the JSON body of a `POST /images`; raises InvalidRequest."""
     values = _fields(body, _EXAMPLE, {"url", "features"})
     url = values.get("url")
     if not isinstance(url, str) or not url.strip():
-        raise InvalidRequest(f"The body must have the image's URL as text, such as {_EXAMPLE}.")
+        raise InvalidRequest(
+            f"The body must contain the image's URL as a string, such as {_EXAMPLE}."
+        )
     return NewImage(_features(values, default), url=url.strip())
 
 
 def upload_features(body: bytes, default: Features) -> Features:
-    """The features in the body of `POST /uploads`, which may be empty."""
+    """The features in the body of a `POST /uploads`, which may be empty; raises InvalidRequest."""
     return _features(_fields(body or b"{}", _FEATURES_EXAMPLE, {"features"}), default)
 
 
 def batch_request(body: bytes, default: Features) -> tuple[list[str], Features]:
-    """The URLs and the features in the body of `POST /batches`.
+    """The 1 to MAX_URLS URLs and the features in the body of a `POST /batches`.
 
-    Whether a URL can be fetched shows when it is.
+    Checks each URL's type and length only: an invalid URL becomes a failure of its entry when it is
+    fetched. Raises InvalidRequest.
     """
     values = _fields(body, _BATCH_EXAMPLE, {"urls", "features"})
     return _batch_urls(values.get("urls")), _features(values, default)
 
 
 def further_features(body: bytes) -> tuple[Feature, ...]:
-    """The features in the body of `POST /images/{id}/recognitions`."""
-    return known_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
+    """The features in the body of a `POST /images/{id}/recognitions`; raises InvalidRequest."""
+    return parse_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
 
 
 def _batch_urls(urls: object) -> list[str]:
@@ -79,20 +84,19 @@ def _batch_urls(urls: object) -> list[str]:
         raise InvalidRequest(f"The body must be a JSON object such as {_BATCH_EXAMPLE}.")
     if not 1 <= len(urls) <= MAX_URLS:
         raise InvalidRequest(
-            f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. "
-            "Divide a larger one into several."
+            f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. Split a larger batch."
         )
-    for number, url in enumerate(urls):
-        if not isinstance(url, str) or not 0 < len(url) <= LONGEST_URL:
+    for index, url in enumerate(urls):
+        if not isinstance(url, str) or not 0 < len(url) <= MAX_URL_LENGTH:
             raise InvalidRequest(
-                f"Entry {number} of urls is {url!r:.100}, but each must be a text of 1 to "
-                f"{LONGEST_URL} characters."
+                f"Entry {index} of urls is {url!r:.100}, but each must be a string of 1 to "
+                f"{MAX_URL_LENGTH} characters."
             )
     return urls
 
 
 def _features(values: Mapping[str, Any], default: Features) -> Features:
-    return known_features(values["features"]) if "features" in values else default
+    return parse_features(values["features"]) if "features" in values else default
 
 
 def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
     unknown = sorted(set(values) - allowed)
     if unknown:
         raise InvalidRequest(
-            f"Unknown fields {unknown}. The body may have: {', '.join(sorted(allowed))}."
+            f"Unknown fields {unknown}. Allowed fields: {', '.join(sorted(allowed))}."
         )
     return values
 

@@ -1,6 +1,6 @@
-"""What callers get: the status, body and headers of every response.
+"""The status, body and headers of every HTTP response.
 
-A body is made of plain values: the same dataclasses as the third party's XML, as JSON.
+A body holds JSON values. They come from the same dataclasses as the third party's XML.
 """
 
 from collections import Counter
@@ -29,9 +29,9 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class RouteResponse:
-    """The response of a POST route, in JSON values only, so that it can be kept and repeated.
+    """The response of a POST route, in JSON values only, so that it can be stored and sent again.
 
-    `location` is the path of what the request made, without the stage's prefix.
+    `location` is the path of the created resource, without the stage's prefix.
     """
 
     status_code: int
@@ -39,7 +39,7 @@ class RouteResponse:
     location: str | None = None
 
     def rendered(self, stage_prefix: str) -> Response:
-        """The response as Chalice sends it, with a Location that begins with the stage's prefix."""
+        """The Chalice response; `stage_prefix`, such as `/api`, precedes the path in Location."""
         headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
         if self.location:
             headers["Location"] = stage_prefix + self.location
@@ -47,13 +47,13 @@ class RouteResponse:
 
 
 def image_accepted(accepted: "Accepted") -> RouteResponse:
-    """202 with a new image, 200 with everything known of a known one."""
+    """202 with a new image, or 200 with everything known about an existing one."""
     image = accepted.image
     return RouteResponse(202 if accepted.is_new else 200, image_values(image), _path(image.id))
 
 
 def recognition_requested(image: Image, *, is_pending: bool) -> RouteResponse:
-    """202 while a requested feature is pending, 200 where all of them are known."""
+    """202 while a requested feature is pending, or 200 once all of them are recognized."""
     return RouteResponse(202 if is_pending else 200, image_values(image), _path(image.id))
 
 
@@ -63,41 +63,47 @@ def delivery_requested(image: Image) -> RouteResponse:
 
 
 def upload_created(form: "UploadForm") -> RouteResponse:
-    """201 with a form: POST its fields and the file, as `multipart/form-data`, to its URL."""
+    """201 with a form.
+
+    The caller sends the form's fields and the file to its URL in a `multipart/form-data` POST.
+    """
     return RouteResponse(201, to_plain(form), f"/uploads/{form.id}")
 
 
 def batch_created(batch: "Batch") -> RouteResponse:
-    """202 with a batch of which every URL is pending."""
+    """202 with a batch whose URLs are all pending."""
     return RouteResponse(202, batch_values(batch, {}), f"/batches/{batch.id}")
 
 
 def image_response(image: Image, accept: str) -> Response:
-    """Everything known of an image: JSON, or the third party's XML where `accept` names it."""
+    """Everything known about an image.
+
+    The body is the third party's XML if the Accept header names `application/xml`, else JSON.
+    """
     if "application/xml" in accept:
         return xml(xml_document.document(image).decode())
     return Response(body=image_values(image))
 
 
 def xml(text: str) -> Response:
-    """An XML document."""
+    """200 with an XML document."""
     return Response(text, headers={"Content-Type": "application/xml"})
 
 
 def redirect(url: str) -> Response:
-    """302 to a URL that is valid for minutes, so it must not be cached."""
+    """302 to a URL that expires within minutes, so the response must not be cached."""
     return Response("", status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def image_values(image: Image) -> Values:
-    """Everything known of an image; `delivery` is the last of its `deliveries`."""
+    """Everything known about an image; `delivery` is the last of its `deliveries`, or None."""
     deliveries = to_plain(image.deliveries)
     last = deliveries[-1] if deliveries else None
     return result_values(image) | {"delivery": last, "deliveries": deliveries}
 
 
 def image_page(page: Page) -> Values:
-    """A page of images, each with its labels' names and confidences, and the next page's cursor."""
+    """A page of images with their labels' names and confidences, and the next page's cursor."""
     return {"images": to_plain(page.images), "cursor": page.cursor}
 
 
@@ -107,12 +113,12 @@ def label_page(page: LabelPage) -> Values:
 
 
 def upload_values(upload: "Upload") -> Values:
-    """The state of an upload."""
+    """An upload's status, features, and image id or refusal."""
     return to_plain(upload)  # type: ignore[no-any-return]
 
 
 def batch_values(batch: "Batch", statuses: Mapping[str, Status]) -> Values:
-    """How far a batch is; `statuses` are those of its images that still exist, by id."""
+    """A batch's progress; `statuses` maps the id of each image that still exists to its status."""
     outcomes = Counter(_outcome(entry, statuses) for entry in batch.entries)
     return {
         "id": batch.id,
@@ -136,7 +142,7 @@ def batch_values(batch: "Batch", statuses: Mapping[str, Status]) -> Values:
 
 
 def usage_values(usage: MonthUsage, prices: Mapping[Feature, float]) -> Values:
-    """The usage and cost of a month; `prices` are US dollars per image."""
+    """A month's usage and cost; `prices` are in US dollars per image and feature."""
 
     def price(images: Mapping[Feature, int]) -> float:
         return round(sum(prices[feature] * count for feature, count in images.items()), 6)
@@ -146,22 +152,22 @@ def usage_values(usage: MonthUsage, prices: Mapping[Feature, float]) -> Values:
         "currency": "USD",
         "operations": [
             {
-                "operation": each.operation,
-                "calls": each.calls,
-                "images": to_plain(each.images),
-                "price": price(each.images),
+                "operation": operation.operation,
+                "calls": operation.calls,
+                "images": to_plain(operation.images),
+                "price": price(operation.images),
             }
-            for each in usage.operations
+            for operation in usage.operations
         ],
-        "calls": sum(each.calls for each in usage.operations),
-        "price": round(sum(price(each.images) for each in usage.operations), 6),
+        "calls": sum(operation.calls for operation in usage.operations),
+        "price": round(sum(price(operation.images) for operation in usage.operations), 6),
         "saved": {"images": to_plain(usage.saved), "price": price(usage.saved)},
         "price_list": to_plain(prices),
     }
 
 
 def _outcome(entry: "BatchEntry", statuses: Mapping[str, Status]) -> str:
-    """Which of a batch's counts an entry adds to: an image can also fail in recognition."""
+    """The count that an entry belongs to; a stored image can still fail in recognition."""
     if entry.image_id is None:
         return "failed"
     if entry.image_id not in statuses:

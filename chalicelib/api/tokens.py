@@ -1,7 +1,7 @@
-"""Who may call the API: bearer tokens, of which only SHA-256 hashes are kept, in SSM.
+"""Bearer tokens of the API; SSM stores only their SHA-256 hashes.
 
-A token is a random text of 256 bits, so a plain hash is enough: there is nothing to guess that a
-slow hash would protect. Each has a name, the last part of its parameter's name.
+A token holds 256 random bits, so it cannot be guessed and needs no slow hash. Its name is the last
+part of its SSM parameter's name.
 """
 
 import hashlib
@@ -10,19 +10,19 @@ import re
 import time
 from typing import Any
 
-# A revoked token works at most this long in a warm function. API Gateway keeps an authorizer's
-# answer as well, for the time that app.py gives it.
+# A warm function accepts a revoked token for at most this long. API Gateway also caches the
+# authorizer's response, for the ttl_seconds in app.py.
 CACHE_SECONDS = 30
 
-# A token that is not known may be new, so SSM is asked again, but no oftener than this: whoever
-# tries tokens must not use up SSM's requests per second.
-LOOK_AGAIN_SECONDS = 1
+# An unknown token may be new, so it triggers another read of SSM, but no more often than this: a
+# caller that guesses tokens must not use up SSM's quota of requests per second.
+MIN_READ_INTERVAL_SECONDS = 1
 
 _BEARER = re.compile(r"Bearer +(?P<token>[A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE)  # RFC 6750
 
 
 class Tokens:
-    """The tokens of one stage."""
+    """The tokens of one stage: one SSM parameter each, below `path`."""
 
     def __init__(self, client: Any, path: str) -> None:
         self._client = client
@@ -31,20 +31,20 @@ class Tokens:
         self._read_at = float("-inf")
 
     def name_of(self, authorization: str) -> str | None:
-        """The name of the token in an Authorization header, or None where there is none such."""
+        """The name of the token in an Authorization header; None without a valid token."""
         match = _BEARER.fullmatch(authorization)
         if match is None:
             return None
-        given = hash_of(match["token"])
-        return self._find(given, CACHE_SECONDS) or self._find(given, LOOK_AGAIN_SECONDS)
+        digest = hash_of(match["token"])
+        return self._find(digest, CACHE_SECONDS) or self._find(digest, MIN_READ_INTERVAL_SECONDS)
 
-    def _find(self, given: str, oldest_seconds: float) -> str | None:
-        if time.monotonic() - self._read_at > oldest_seconds:
+    def _find(self, digest: str, max_age_seconds: float) -> str | None:
+        if time.monotonic() - self._read_at > max_age_seconds:
             self._hashes = dict(self._read())
             self._read_at = time.monotonic()
         found = None
-        for name, known in self._hashes.items():  # all of them, so that time tells nothing
-            if hmac.compare_digest(known, given):
+        for name, known in self._hashes.items():  # no early exit, which timing could reveal
+            if hmac.compare_digest(known, digest):
                 found = name
         return found
 
@@ -60,5 +60,5 @@ class Tokens:
 
 
 def hash_of(token: str) -> str:
-    """What is kept of a token."""
+    """The SHA-256 hash of `token` in hex, as SSM stores it."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A URL, the body of a request, a batch or an upload becomes a stored image, to be recognized.
+"""Turns a URL, a request body, a batch entry or an upload into a stored image to recognize.
 
-Begin with `accept`: every way in goes through it.
+Start with `accept`: every image passes through it.
 """

@@ -1,4 +1,4 @@
-"""The use case: a picture, wherever it comes from, becomes a stored image."""
+"""The use case: store an image, from a URL or from bytes, for recognition."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Accepted:
-    """The image, and whether it is new."""
+    """An accepted image; `is_new` is False if its bytes were stored before."""
 
     image: Image
     is_new: bool
 
 
 class ImageIntake:
-    """Takes images in: fetched, checked, stored, registered. Every way in goes through here."""
+    """Fetches, validates, stores and registers images. Every image passes through here."""
 
     def __init__(
         self,
@@ -46,7 +46,10 @@ class ImageIntake:
         self._usage = usage
 
     def accept(self, new: NewImage) -> Accepted:
-        """Store an image that somebody sends; nothing is stored where it is refused."""
+        """Store the image of a `POST /images`.
+
+        Raises what `accept_url` and `accept_content` raise, and ValueError without URL and content.
+        """
         if new.content is not None:
             return self.accept_content(new.content, new.features)
         if new.url is not None:
@@ -54,9 +57,11 @@ class ImageIntake:
         raise ValueError("A new image needs a URL or content.")
 
     def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
-        """Store the picture at a URL; nothing is stored where it is refused.
+        """Fetch and store the image at `url`.
 
-        The same picture from another URL is the same image, with one more source.
+        The same bytes from another URL are the same image with one more source. Raises a subclass
+        of FetchError or ImageContentError and stores nothing if the image cannot be fetched or
+        used.
         """
         with timed("FetchSeconds"):
             fetched = self._fetch(url)
@@ -65,13 +70,18 @@ class ImageIntake:
     def accept_content(
         self, content: bytes, features: Sequence[Feature], source: str | None = None
     ) -> Accepted:
-        """Store a picture, to be recognized; nothing is stored where it is refused."""
+        """Store the image in `content` and request the recognition of `features`.
+
+        `source` is the URL that the bytes come from. An image that exists already gets the source
+        and the features that it does not have. Raises a subclass of ImageContentError and stores
+        nothing if the bytes are no usable image.
+        """
         prepared = prepare(content)
         image_id = image_id_of_content(content)
         with about_image(image_id):
-            return self._keep(image_id, prepared, features, source)
+            return self._store_and_register(image_id, prepared, features, source)
 
-    def _keep(
+    def _store_and_register(
         self,
         image_id: str,
         prepared: PreparedImage,
@@ -97,13 +107,13 @@ class ImageIntake:
             ),
         )
         registered = self._catalog.register(with_features_requested(image, features, now))
-        # Of a new object S3 tells by itself; but where another request has registered the image at
-        # this moment, other features may have been recognized already.
+        # S3 announces a new object itself. But if another request registers the image concurrently,
+        # recognition may have run already, without these features.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
         if is_new:
             return Accepted(registered.image, is_new=True)
         saved = [feature for feature in features if feature not in registered.added]
         self._usage.count_saved(saved, image_id, now)
-        # The registered image has no findings.
+        # `registered.image` has no findings.
         return Accepted(self._catalog.find(image_id) or registered.image, is_new=False)

@@ -1,7 +1,7 @@
-"""Batches: many URLs in one request, fetched one by one from a queue.
+"""Batches: many URLs in one request, queued and fetched one by one.
 
-An item a batch, and an item for each of its URLs as soon as it is known what became of it, so that
-accepting a batch writes one item however long it is. What has no item yet is pending.
+The catalog table holds one item per batch, and one item per URL once its outcome is known.
+Accepting a batch of any length therefore writes one item, and a URL without an item is pending.
 """
 
 import json
@@ -28,19 +28,23 @@ if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
 
 MAX_URLS = 1000
-REMEMBERED_FOR = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
-# What may be better in a minute; every other refusal is final.
-_PASSING = (FetchTimedOut, ImageServerUnreachable)
+# These may succeed a minute later; every other error is final.
+_TRANSIENT_ERRORS = (FetchTimedOut, ImageServerUnreachable)
 
 
 class BatchNotAccepted(Exception):
-    """SQS did not take all of a batch's URLs; the caller may send the batch again."""
+    """Raised when SQS refuses some of a batch's messages; the caller may send the batch again."""
 
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """One URL of a batch: its place from 0, and what became of it."""
+    """One URL of a batch.
+
+    `number` is its position in the batch, from 0. `image_id` or `failure` is its outcome; a pending
+    entry has neither.
+    """
 
     batch_id: str
     number: int
@@ -52,7 +56,7 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class Batch:
-    """How far a batch is. `entries` are those that were taken in or refused, in order."""
+    """A batch of `total` URLs. `entries` holds the entries with an outcome, in order of number."""
 
     id: str
     created_at: datetime
@@ -61,7 +65,7 @@ class Batch:
 
     @property
     def image_ids(self) -> list[str]:
-        """The images that the entries became."""
+        """The ids of the images that the entries became."""
         return [entry.image_id for entry in self.entries if entry.image_id]
 
 
@@ -73,8 +77,11 @@ class Batches:
         self._sqs = sqs_client
         self._queue_url = queue_url
 
-    def begin(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
-        """Accept a batch: its URLs are in the queue when this returns."""
+    def create(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
+        """Create a batch and queue its URLs; when this returns, SQS has all of them.
+
+        Raises BatchNotAccepted if SQS refuses any of them.
+        """
         batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
         self._table.put(
             {
@@ -88,36 +95,37 @@ class Batches:
         entries = [
             BatchEntry(batch.id, number, url, tuple(features)) for number, url in enumerate(urls)
         ]
-        tens = [entries[start : start + 10] for start in range(0, len(entries), 10)]
+        chunks = [entries[start : start + 10] for start in range(0, len(entries), 10)]
         with ThreadPoolExecutor(max_workers=10) as pool:
-            list(pool.map(self._send, tens))
+            list(pool.map(self._send, chunks))
         return batch
 
     def find(self, batch_id: str) -> Batch:
-        """How far a batch is; raises BatchNotFound."""
+        """The batch and the outcomes so far; raises BatchNotFound."""
         rows = list(self._table.items("pk = :pk", {":pk": _partition(batch_id)}))
-        head = next((row for row in rows if row["sk"] == "BATCH"), None)
-        if head is None:
+        batch_row = next((row for row in rows if row["sk"] == "BATCH"), None)
+        if batch_row is None:
             raise BatchNotFound(
-                f"There is no batch {batch_id!r}, or it was made more than "
-                f"{REMEMBERED_FOR.days} days ago. POST /batches begins one."
+                f"There is no batch {batch_id!r}, or it was created more than "
+                f"{RETENTION.days} days ago. POST /batches creates one."
             )
         return Batch(
             batch_id,
-            datetime.fromisoformat(head["created_at"]),
-            int(head["total"]),
+            datetime.fromisoformat(batch_row["created_at"]),
+            int(batch_row["total"]),
             tuple(_entry(batch_id, row) for row in rows if row["sk"] != "BATCH"),
         )
 
-    def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, last_try: bool) -> None:
-        """Take one URL of a batch in, or note why it is refused.
+    def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, is_last_attempt: bool) -> None:
+        """Fetch and store one URL of a batch, and write its outcome: an image or a failure.
 
-        Raises what may pass, unless this is the last try: then it is noted like a refusal.
+        Raises FetchTimedOut or ImageServerUnreachable, which may be transient, so that the message
+        is retried. On the last attempt, they are a failure too.
         """
         try:
             image_id = intake.accept_url(entry.url, entry.features).image.id
-        except _PASSING as error:
-            if not last_try:
+        except _TRANSIENT_ERRORS as error:
+            if not is_last_attempt:
                 raise
             self._write(entry, {"code": type(error).__name__, "message": str(error)})
         except ImageRecognitionError as refusal:
@@ -126,7 +134,7 @@ class Batches:
             self._write(entry, {"image_id": image_id})
 
     def _send(self, entries: Sequence[BatchEntry]) -> None:
-        answer = self._sqs.send_message_batch(
+        response = self._sqs.send_message_batch(
             QueueUrl=self._queue_url,
             Entries=[
                 {
@@ -143,8 +151,8 @@ class Batches:
                 for entry in entries
             ],
         )
-        if answer.get("Failed"):
-            raise BatchNotAccepted(f"SQS refused {answer['Failed']}")
+        if response.get("Failed"):
+            raise BatchNotAccepted(f"SQS refused {response['Failed']}")
 
     def _write(self, entry: BatchEntry, outcome: dict[str, str]) -> None:
         self._table.put(
@@ -159,7 +167,7 @@ class Batches:
 
 
 def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
-    """The entry that a message of the intake queue holds; raises NotOurMessage."""
+    """The entry in the body of an intake queue message; raises NotOurMessage if it has none."""
     try:
         return BatchEntry(
             str(message["batch_id"]),
@@ -186,4 +194,4 @@ def _partition(batch_id: str) -> str:
 
 
 def _expiry(moment: datetime) -> int:
-    return int((moment + REMEMBERED_FOR).timestamp())
+    return int((moment + RETENTION).timestamp())

@@ -1,6 +1,6 @@
-"""The use case: a picture that waits in the intake queue is taken in.
+"""The use case: store the image that a message of the intake queue names.
 
-Two kinds wait there: uploads, of whose arrival S3 tells, and URLs of batches.
+The queue has two kinds of message: S3's event notifications about uploads, and URLs of batches.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class QueuedImages:
-    """Takes in what nobody waits for at the other end of a request."""
+    """Stores images asynchronously, from messages rather than from HTTP requests."""
 
     def __init__(self, intake: "ImageIntake", uploads: Uploads, batches: Batches) -> None:
         self._intake = intake
@@ -23,11 +23,15 @@ class QueuedImages:
         self._batches = batches
 
     def take_in(self, message: Message) -> None:
-        """Take in what one message names; raises NotOurMessage, and errors that may pass."""
+        """Store the uploads or the URL that a message names.
+
+        Raises NotOurMessage for a message of neither kind, and errors of the fetch that may be
+        transient, so that the message is retried.
+        """
         body = json_object(message.body)
         if "batch_id" in body:
             self._batches.take_in(
-                parse_batch_entry(body), self._intake, last_try=message.is_last_receive
+                parse_batch_entry(body), self._intake, is_last_attempt=message.is_last_receive
             )
             return
         for upload_id in map(upload_id_of, keys_of_notification(body)):

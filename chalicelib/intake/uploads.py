@@ -1,7 +1,8 @@
-"""Uploads: a picture that has no URL, or is too large for the API, goes straight to S3.
+"""Uploads: an image without a URL, or too large for an API request, goes directly to S3.
 
-The caller gets a form that S3 itself holds to a size and a time. What arrives is kept apart, under
-`uploads/`, until it was checked; then it is stored like any other picture and the upload is gone.
+The caller gets a presigned POST form; S3 enforces its size limit and its expiry. The file stays
+under `uploads/` until it is validated. Then it is stored like any other image, and the upload is
+deleted.
 """
 
 import logging
@@ -23,14 +24,17 @@ if TYPE_CHECKING:
 
 UPLOADS_PREFIX = "uploads/"
 VALID_FOR = timedelta(minutes=15)
-REMEMBERED_FOR = timedelta(days=7)
+RETENTION = timedelta(days=7)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class UploadForm:
-    """Where and with which fields to POST the file, until when, and its largest size in bytes."""
+    """A presigned POST for one file of 1 to `max_bytes` bytes.
+
+    The caller POSTs `fields` and the file to `url` before `expires_at`.
+    """
 
     id: str
     url: str
@@ -41,7 +45,10 @@ class UploadForm:
 
 @dataclass(frozen=True)
 class Upload:
-    """What became of an upload: WAITING, STORED as an image, or REFUSED with a code and why."""
+    """The state of an upload.
+
+    `status` is WAITING, STORED (with `image_id`) or REFUSED (with an error's `code` and `message`).
+    """
 
     id: str
     status: str
@@ -68,8 +75,8 @@ class Uploads:
         self._max_bytes = max_bytes
         self._default_features = default_features
 
-    def begin(self, features: Sequence[Feature]) -> UploadForm:
-        """A form for one file, of which these features are to be recognized."""
+    def create(self, features: Sequence[Feature]) -> UploadForm:
+        """Create an upload and its form; `features` are what to recognize in the image."""
         upload_id = uuid.uuid4().hex
         now = datetime.now(UTC)
         self._write(Upload(upload_id, "WAITING", tuple(features)), now)
@@ -82,21 +89,24 @@ class Uploads:
         return UploadForm(upload_id, form["url"], form["fields"], now + VALID_FOR, self._max_bytes)
 
     def find(self, upload_id: str) -> Upload:
-        """What became of an upload; raises UploadNotFound."""
+        """The state of an upload; raises UploadNotFound."""
         upload = self._read(upload_id)
         if upload is None:
             raise UploadNotFound(
-                f"There is no upload {upload_id!r}, or it was made more than "
-                f"{REMEMBERED_FOR.days} days ago. POST /uploads begins one."
+                f"There is no upload {upload_id!r}, or it was created more than "
+                f"{RETENTION.days} days ago. POST /uploads creates one."
             )
         return upload
 
     def take_in(self, upload_id: str, intake: "ImageIntake") -> None:
-        """Check a file that arrived, store it as an image or note why not, and remove it."""
+        """Validate an uploaded file and store its image, write the upload's state, delete the file.
+
+        Does nothing if the file is gone, because S3 may announce it more than once.
+        """
         content = self._content(upload_id)
         if content is None:
-            return  # this arrival was told twice
-        # What is put there without a form of ours, by somebody who may, is an upload too.
+            return
+        # An object that an authorized principal puts there without a form is an upload too.
         upload = self._read(upload_id) or Upload(upload_id, "WAITING", self._default_features)
         try:
             accepted = intake.accept_content(content, upload.features)
@@ -119,24 +129,24 @@ class Uploads:
 
     def _content(self, upload_id: str) -> bytes | None:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
+            response = self._s3.get_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
         except ClientError as error:
             if error.response["Error"]["Code"] == "NoSuchKey":
                 return None
             raise
-        content: bytes = answer["Body"].read()  # S3 held it to max_bytes
+        content: bytes = response["Body"].read()  # at most max_bytes: S3 enforces the form
         return content
 
     def _write(self, upload: Upload, now: datetime) -> None:
         pk, sk = _key(upload.id)
-        expires_at = int((now + REMEMBERED_FOR).timestamp())
+        expires_at = int((now + RETENTION).timestamp())
         values = to_plain(upload) | {"pk": pk, "sk": sk, "expires_at": expires_at}
         del values["id"]
         self._table.put(values)
 
 
 def upload_id_of(key: str) -> str | None:
-    """The upload whose file has this key, or None where the key is not of an upload."""
+    """The upload id in an S3 key; None if the key is not that of an upload."""
     upload_id = key.removeprefix(UPLOADS_PREFIX)
     return upload_id if key.startswith(UPLOADS_PREFIX) and upload_id.isalnum() else None
 

@@ -1,4 +1,4 @@
-"""A result becomes a signed XML document at the third party.
+"""Delivers an image's result to the third party as a signed XML document.
 
-Begin with `deliver`, the use case; `xml_document` makes what `third_party` sends.
+Start with `deliver`, the use case; `xml_document` makes what `third_party` sends.
 """

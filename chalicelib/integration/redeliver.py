@@ -1,4 +1,4 @@
-"""The use case: somebody asks for an image's result to be sent to the third party again."""
+"""The use case: deliver an image's result to the third party again, on request."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from chalicelib.model.image import Image
 
 
 class Redelivery:
-    """Begins deliveries, by way of the queue from which results are delivered."""
+    """Starts deliveries with a message to the integration queue."""
 
     def __init__(self, catalog: Catalog, client: Any, queue_url: str) -> None:
         self._catalog = catalog
@@ -21,23 +21,25 @@ class Redelivery:
         self._queue_url = queue_url
 
     def begin(self, image_id: str) -> None:
-        """Begin another delivery. Raises ImageNotFound, NoResultYet.
+        """Start another delivery; raises ImageNotFound, and NoResultYet for a pending image.
 
-        The webhook-id stays: a third party that has the result will know it. One that is still
-        waiting for its next try is superseded. The results topic is not told, because its other
-        subscribers did not ask.
+        The webhook-id stays the same, so the third party recognizes a result that it has already.
+        The new delivery supersedes one that waits for its next attempt. The message goes to the
+        queue and not to the results topic, whose other subscribers did not request it.
         """
-        image = self._catalog.revise(image_id, partial(_sent_again, now=datetime.now(UTC)))
+        image = self._catalog.revise(
+            image_id, partial(_with_requested_delivery, now=datetime.now(UTC))
+        )
         if image is None:
             raise ImageNotFound.of(image_id)
         event, _ = result_event(image.summary(), image.deliveries[-1].number)
         self._client.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(event))
 
 
-def _sent_again(image: Image, now: datetime) -> Image:
+def _with_requested_delivery(image: Image, now: datetime) -> Image:
     if image.pending:
         raise NoResultYet(
-            f"Image {image.id} has no result yet of {', '.join(image.pending)}. It is sent by "
-            "itself as soon as there is one."
+            f"Image {image.id} has no result for {', '.join(image.pending)} yet. The result is "
+            "delivered automatically as soon as it is complete."
         )
     return with_new_delivery(image, now)

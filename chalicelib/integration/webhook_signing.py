@@ -1,24 +1,24 @@
-"""The headers by which a third party knows that a result is ours, and new, and which one it is.
+"""The headers with which a third party verifies a result's sender, time and id.
 
-After Standard Webhooks 1.0 (https://www.standardwebhooks.com). The secrets are parameters below a
-path in SSM. While one is changed for another there are two, and every request carries a signature
-of each, so that the third party can change when it likes.
+They follow Standard Webhooks 1.0 (https://www.standardwebhooks.com). The secrets are SSM parameters
+below a path. During a rotation there are two secrets, and every request has a signature for each,
+so the third party can switch at any time.
 """
 
 import time
 from datetime import datetime
 from typing import Any
 
-# A new secret is used this much later at the latest by a function that is warm.
+# A warm function uses a new secret after at most this time.
 CACHE_SECONDS = 30
 
 
 class NoWebhookSecret(Exception):
-    """There is no secret to sign with, so nothing may be sent."""
+    """Raised when SSM holds no secret: without a signature, nothing may be sent."""
 
 
 class WebhookSecrets:
-    """The secrets of one stage."""
+    """The webhook secrets of one stage: one SSM parameter each, below `path`."""
 
     def __init__(self, client: Any, path: str) -> None:
         self._client = client
@@ -27,7 +27,10 @@ class WebhookSecrets:
         self._read_at = float("-inf")
 
     def all(self) -> tuple[str, ...]:
-        """Every secret that is valid now, ordered by name; raises NoWebhookSecret."""
+        """All secrets, ordered by parameter name, at most CACHE_SECONDS old.
+
+        Raises NoWebhookSecret if there is none, and botocore's ClientError if SSM cannot be read.
+        """
         if time.monotonic() - self._read_at > CACHE_SECONDS:
             self._secrets = self._read()
             self._read_at = time.monotonic()
@@ -45,7 +48,7 @@ class WebhookSecrets:
         if not found:
             raise NoWebhookSecret(
                 f"There is no secret below {self._path} in SSM. "
-                "Make one: python -m infra.webhook_secrets --stage STAGE create"
+                "Create one: python -m infra.webhook_secrets --stage STAGE create"
             )
         return tuple(found[name] for name in sorted(found))
 
@@ -53,8 +56,13 @@ class WebhookSecrets:
 def signed_headers(
     secrets: tuple[str, ...], webhook_id: str, moment: datetime, body: bytes
 ) -> dict[str, str]:
-    """The three headers of one try. `moment` is in UTC; `body` is UTF-8, as it is sent."""
-    from standardwebhooks.webhooks import Webhook  # most invocations sign nothing
+    """The webhook-id, webhook-timestamp and webhook-signature headers of one attempt.
+
+    `moment` is the time of the attempt in UTC. `body` is the request's body and must be UTF-8. The
+    signature header has one signature per secret, separated by spaces.
+    """
+    # Imported here, because most functions sign nothing.
+    from standardwebhooks.webhooks import Webhook
 
     text = body.decode()
     signatures = [Webhook(secret).sign(webhook_id, moment, text) for secret in secrets]

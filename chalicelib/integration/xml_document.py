@@ -1,4 +1,4 @@
-"""An image's result as the XML document that the third party gets, made by dicttoxml."""
+"""The XML document of an image's result, which the third party receives; made with dicttoxml."""
 
 import logging
 import math
@@ -10,14 +10,14 @@ from chalicelib.model.documents import result_values
 from chalicelib.model.image import Image
 
 ROOT = "ImageRecognition"
-VERSION = "1.0"  # of image-recognition.xsd, which every document is valid against
+VERSION = "1.0"  # of image-recognition.xsd
 
 SCHEMA = Path(__file__).with_name("image-recognition.xsd")
 
-# dicttoxml does not guard its text. What XML 1.0 cannot carry (https://www.w3.org/TR/xml/#charsets)
-# becomes the replacement character, so that the reader sees that something stood there. A text, not
-# a compiled pattern, because compiling takes 5 ms, and most invocations make no document.
-_NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+# dicttoxml does not remove characters that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets).
+# They become U+FFFD, so that readers notice the loss. This is a string and not a compiled pattern,
+# because compiling takes 5 ms and most invocations make no document.
+_FORBIDDEN_IN_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _ITEM_NAMES = {
@@ -42,21 +42,22 @@ _ITEM_NAMES = {
 
 
 class NoDocument(Exception):
-    """An image cannot be told as XML; the text says why. Trying again would not help."""
+    """Raised when an image cannot be represented as XML. It is permanent; the message says why."""
 
 
 def document(image: Image) -> bytes:
-    """The document in UTF-8, valid against SCHEMA; raises NoDocument.
+    """The image's result as XML in UTF-8, valid against SCHEMA.
 
-    What is not known is left out, so no element is empty by accident. The elements are in the
-    order of the dataclasses' fields.
+    A value of None has no element, so an empty element means an empty list or string. Elements are
+    in the order of the dataclasses' fields. Raises NoDocument for a number that is not finite, and
+    if the document is not well-formed.
     """
-    # Most invocations make no document, and should not pay for the imports.
+    # Imported here, because most invocations make no document.
     from xml.etree import ElementTree
 
     from dicttoxml import dicttoxml
 
-    # dicttoxml logs the whole document many times over at INFO.
+    # At INFO, dicttoxml logs the whole document many times.
     logging.getLogger("dicttoxml").setLevel(logging.WARNING)
     xml: bytes = dicttoxml(
         {"Version": VERSION} | _elements(result_values(image)),
@@ -67,7 +68,7 @@ def document(image: Image) -> bytes:
     try:
         ElementTree.fromstring(xml)  # noqa: S314 - our own document
     except ElementTree.ParseError as error:
-        raise NoDocument(f"what was made is not XML: {error}") from error
+        raise NoDocument(f"the document is not well-formed XML: {error}") from error
     return xml
 
 
@@ -87,19 +88,19 @@ def _elements(value: Any) -> Any:
         case list():
             return [_elements(part) for part in value]
         case str():
-            # A reader of XML would make one line end of both anyway (section 2.11).
+            # XML parsers normalize line ends to \n anyway (XML 1.0, section 2.11).
             text = value.replace("\r\n", "\n").replace("\r", "\n")
-            return re.sub(_NOT_XML, _REPLACEMENT, text)
+            return re.sub(_FORBIDDEN_IN_XML, _REPLACEMENT, text)
         case float() if not math.isfinite(value):
-            raise NoDocument(f"{value} is no number that can be told")
+            raise NoDocument(f"{value} is not a finite number")
     return value
 
 
 def _item_name(parent: str) -> str:
-    # dicttoxml asks this of every parent, also of those that hold no list.
+    # dicttoxml calls this for every parent, including those that are not lists.
     return _ITEM_NAMES.get(parent, "Item")
 
 
 def _element_name(field_name: str) -> str:
-    """`bounding_box` as Rekognition spells it: `BoundingBox`."""
+    """A field's name in Rekognition's spelling: `bounding_box` becomes `BoundingBox`."""
     return "".join(part.capitalize() for part in field_name.split("_"))

@@ -1,4 +1,4 @@
-"""Outgoing HTTP with `requests`, behind an address policy and within a deadline.
+"""Outgoing HTTP with `requests`, restricted by an address policy and bounded by a deadline.
 
-Begin with `guarded_http`.
+Start with `guarded_http`.
 """

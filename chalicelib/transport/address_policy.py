@@ -1,8 +1,9 @@
 """Which addresses a request may reach, as policies of ssrfguard.
 
-Its table (the IANA special-purpose registries) is made stricter here: everything that the
-registries list is refused, also what they call reachable (no image is served from an anycast
-relay), and so is every IPv4 address inside an IPv6 address, whatever that IPv4 address is.
+ssrfguard's table holds the IANA special-purpose registries. The policy for public addresses is
+stricter. It refuses everything that the registries list, including blocks that they call globally
+reachable, because no image is served from an anycast relay. It also refuses every IPv6 address that
+embeds an IPv4 address, even a public one.
 """
 
 from dataclasses import replace
@@ -13,19 +14,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ssrfguard import AddressTable, Policy
 
-# Not in IANA's registries: Azure's wire server, and all IPv6 outside global unicast (2000::/3).
-_ALSO_NOT_PUBLIC = ("168.63.129.16/32", "::/3", "4000::/2", "8000::/1")
+# Not in IANA's registries: Azure's wire server and all IPv6 outside global unicast (2000::/3).
+_OTHER_NON_PUBLIC = ("168.63.129.16/32", "::/3", "4000::/2", "8000::/1")
 
 
 @cache
 def public_addresses(port: int) -> "Policy":
-    """Only addresses on the public internet, at one port."""
-    return _policy(_not_public(), port)
+    """A policy that allows public internet addresses only, at `port`."""
+    return _policy(_non_public_addresses(), port)
 
 
 @cache
 def any_address(port: int) -> "Policy":
-    """Every address, at one port: for hosts that the owner of the stage chose."""
+    """A policy that allows every address at `port`, for hosts that the stage's owner configures."""
     from ssrfguard import AddressTable
 
     return _policy(AddressTable(()), port)
@@ -37,11 +38,11 @@ def _policy(denied: "AddressTable", port: int) -> "Policy":
     return Policy(denied_networks=denied, allowed_ports=frozenset({port}))
 
 
-def _not_public() -> "AddressTable":
+def _non_public_addresses() -> "AddressTable":
     from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Reach
 
-    registered = [replace(block, reach=Reach.DENIED) for block in DEFAULT_DENIED.blocks]
-    added = [
-        Block(ip_network(network), "not public", "", Reach.DENIED) for network in _ALSO_NOT_PUBLIC
+    iana = [replace(block, reach=Reach.DENIED) for block in DEFAULT_DENIED.blocks]
+    others = [
+        Block(ip_network(network), "not public", "", Reach.DENIED) for network in _OTHER_NON_PUBLIC
     ]
-    return AddressTable((*registered, *added))
+    return AddressTable((*iana, *others))

@@ -1,4 +1,4 @@
-"""An HTTP response whose bytes and time are checked below the parser, in every phase."""
+"""An HTTP response that checks bytes and time below the HTTP parser, in every phase."""
 
 import http.client
 import io
@@ -8,16 +8,17 @@ from typing import Any, ClassVar
 from chalicelib.transport.deadline import Deadline
 from chalicelib.transport.errors import TooManyBodyBytes, TooManyHeaderBytes, TransportError
 
-# Servers accept 8 to 32 KB of headers from a client; nothing honest needs more the other way.
+# Servers accept 8 to 32 KB of request headers; no legitimate response needs more than this.
 MAX_HEADER_BYTES = 64 * 1024
 
 
 class CountedResponse(http.client.HTTPResponse):
-    """Raises TooManyHeaderBytes or TooManyBodyBytes where a phase has more bytes than it may.
+    """A response limited to MAX_HEADER_BYTES of headers and `max_body_bytes` of body.
 
-    The headers include every `100 Continue`; the body includes chunk sizes and trailers. Raises
-    DeadlinePassed where the connection ends after the deadline, because the watchdog may have cut
-    what then looks like a complete body.
+    Headers include status lines and every `100 Continue` response. The body includes chunk sizes
+    and trailers. Reading past a limit raises TooManyHeaderBytes or TooManyBodyBytes. A connection
+    that ends after the deadline raises DeadlinePassed, because the watchdog may have cut what looks
+    like a complete body.
     """
 
     max_body_bytes: ClassVar[int]
@@ -26,13 +27,13 @@ class CountedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self._reader = _CountingReader(self.fp.detach(), self.deadline)
-        self._reader.allow(MAX_HEADER_BYTES, TooManyHeaderBytes)
+        self._reader.limit(MAX_HEADER_BYTES, TooManyHeaderBytes)
         self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        """Read the status line and the headers."""
+        """Read the status line and headers, then start counting the body."""
         super().begin()
-        self._reader.allow(self.max_body_bytes, TooManyBodyBytes)
+        self._reader.limit(self.max_body_bytes, TooManyBodyBytes)
 
 
 class _CountingReader(io.RawIOBase):
@@ -40,9 +41,9 @@ class _CountingReader(io.RawIOBase):
         self._raw = raw
         self._deadline = deadline
 
-    def allow(self, byte_count: int, error: type[TransportError]) -> None:
-        """Let this many bytes come from now on, and raise the error at the next."""
-        self._allowance = byte_count
+    def limit(self, max_bytes: int, error: type[TransportError]) -> None:
+        """Allow `max_bytes` more bytes; reading more raises `error`."""
+        self._remaining_bytes = max_bytes
         self._error = error
 
     def readable(self) -> bool:
@@ -52,9 +53,9 @@ class _CountingReader(io.RawIOBase):
         received = self._raw.readinto(buffer)
         if not received:
             self._deadline.remaining_seconds()
-        self._allowance -= received or 0
-        if self._allowance < 0:
-            raise self._error("more bytes than are read")
+        self._remaining_bytes -= received or 0
+        if self._remaining_bytes < 0:
+            raise self._error("more bytes than allowed")
         return received
 
     def close(self) -> None:

@@ -1,33 +1,36 @@
-"""What can go wrong on the way to another server; each text is a phrase, without the URL."""
+"""Errors of an outgoing request. Each message is a phrase without the URL."""
 
 
 class TransportError(Exception):
-    """The base of every way in which a request can end without a complete response."""
+    """Base class: a request ends without a complete response."""
 
 
 class DeadlinePassed(TransportError):
-    """The response was not complete in time, whichever phase took too long."""
+    """Raised when the deadline passes before the response is complete, in any phase."""
 
 
 class AddressRefused(TransportError):
-    """The policy does not allow an address of the host."""
+    """Raised when the host resolves to an address that the policy refuses."""
 
 
 class HostUnknown(TransportError):
-    """The host has no address."""
+    """Raised when the host name does not exist or has no address."""
 
 
 class Unreachable(TransportError):
-    """The host could not be looked up just now, or none of its addresses accepts a connection."""
+    """Raised when DNS fails temporarily or no address of the host accepts a connection."""
 
 
 class TooManyHeaderBytes(TransportError):
-    """More status lines and headers came than are read."""
+    """Raised when status lines and headers exceed the limit on their size or number."""
 
 
 class TooManyBodyBytes(TransportError):
-    """More bytes of a body, framing included, came than are read."""
+    """Raised when a body, including chunk framing, exceeds the size limit."""
 
 
 class InvalidResponse(TransportError):
-    """The server sent no trusted certificate, no HTTP, or broke off; the text says what it sent."""
+    """Raised for an untrusted certificate and for a response that is invalid or incomplete HTTP.
+
+    The message says what the server sent.
+    """

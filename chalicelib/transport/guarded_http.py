@@ -1,14 +1,14 @@
-"""One HTTP request with `requests`: to an address that was checked, and over by a deadline.
+"""One HTTP request with `requests`, to a checked address and within a deadline.
 
-`requests` and urllib3 do the HTTP. What they leave open is closed here, for every phase at once:
+`requests` and urllib3 implement HTTP. This module adds the limits that they lack:
 
-- Addresses: ssrfguard resolves a name once, checks every answer and connects to the very address
-  that it checked. Every request makes a connection of its own.
-- Time: a watchdog ends every wait for the connection at the deadline. The look-up of a name, which
-  has no time-out of its own, runs in a thread that is left behind; connecting has a time-out.
+- Addresses: ssrfguard resolves a name once, checks every address, and connects to an address that
+  it checked. Every request opens its own connection.
+- Time: a watchdog shuts the connection down at the deadline. DNS has no timeout of its own, so it
+  runs in a thread that is abandoned at the deadline. Connecting has a timeout.
 - Size: bytes are counted below the HTTP parser.
-- Environment: no proxy, netrc, cookie or certificate of the environment takes part, and no redirect
-  is followed.
+- Environment: proxies, netrc, cookies and certificates of the environment are ignored, and
+  redirects are not followed.
 """
 
 import errno
@@ -38,16 +38,16 @@ from chalicelib.transport.watchdog import Watchdog
 
 USER_AGENT = "image-recognition/1.0"
 
-_RAISED_BY_LIBRARIES = (
+_LIBRARY_ERRORS = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     http.client.HTTPException,
     OSError,
-    ValueError,  # http.client's own, for a chunk of negative size
-    zlib.error,  # of whoever decompresses a body
+    ValueError,  # from http.client, for a negative chunk size
+    zlib.error,  # from a caller that decompresses the body
 )
 
-# At WARNING urllib3 logs URLs with their queries, which may hold signatures.
+# At WARNING, urllib3 logs URLs with their queries, which may contain signatures.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
@@ -62,11 +62,13 @@ def guarded_request(
     max_body_bytes: int,
     body: bytes | None = None,
 ) -> Iterator[requests.Response]:
-    """Send one request; the response's body is to be read from its `raw` inside the block.
+    """Send one request; read the response's body from its `raw` inside the block.
 
-    Twice `max_body_bytes` are received at most, which leaves room for the framing of any honest
-    chunked response. Raises a subclass of TransportError, here and at the end of the block, for all
-    that a network can do; after the deadline it is always DeadlinePassed.
+    The connection receives at most 2 * `max_body_bytes` plus MAX_HEADER_BYTES of body, which leaves
+    room for the framing of any legitimate chunked response. `body` is sent as it is.
+
+    Raises a subclass of TransportError for every network failure, here and at the end of the block.
+    After the deadline it is always DeadlinePassed.
     """
     request = requests.Request(
         method,
@@ -79,18 +81,18 @@ def guarded_request(
         closing(_GuardedAdapter(policy, deadline, watchdog, max_body_bytes)) as adapter,
     ):
         try:
-            # Without a session, which would read a redirect's whole body and the environment.
+            # A requests.Session would read a redirect's whole body and the environment's settings.
             with adapter.send(
                 request.prepare(), stream=True, timeout=deadline.remaining_seconds()
             ) as response:
                 yield response
-        except _RAISED_BY_LIBRARIES as error:
+        except _LIBRARY_ERRORS as error:
             deadline.remaining_seconds()
             raise _transport_error(error) from error
 
 
 class _GuardedAdapter(SafeAdapter):
-    """ssrfguard's adapter, whose connections end by the deadline and are watched and counted."""
+    """ssrfguard's adapter with connections that end by the deadline and count their bytes."""
 
     def __init__(
         self, policy: Policy, deadline: Deadline, watchdog: Watchdog, max_body_bytes: int
@@ -108,11 +110,11 @@ class _GuardedAdapter(SafeAdapter):
         }
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Verify with `tls_context` alone; requests would load its authorities per connection."""
+        """Verify with `tls_context` alone; requests would load its CA file per connection."""
         conn.cert_reqs = "CERT_REQUIRED"
 
     def _guarded(self, scheme: str, pool: Any) -> Any:
-        """A pool class whose connections come from `_connect`: the seam that ssrfguard uses."""
+        """A pool class whose connections come from `_connect`, as ssrfguard does it."""
         adapter = self
 
         class Response(CountedResponse):
@@ -131,8 +133,8 @@ class _GuardedAdapter(SafeAdapter):
         host = f"[{connection.host}]" if ":" in connection.host else connection.host
         try:
             target = self.policy.check_url(f"{scheme}://{host}:{connection.port}/")
-            addresses = resolve(target, policy=self.policy, resolver=self._look_up)
-            # One silent address must not use up the time of the others.
+            addresses = resolve(target, policy=self.policy, resolver=self._resolve)
+            # One address that never responds must leave time for the others.
             timeout = self._deadline.remaining_seconds() / self.policy.max_connection_attempts
             connected = connect(
                 addresses,
@@ -144,46 +146,46 @@ class _GuardedAdapter(SafeAdapter):
             raise errors.AddressRefused("the host's address is not allowed") from error
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise errors.Unreachable("the host could not be looked up") from error
+                raise errors.Unreachable("the host cannot be resolved at the moment") from error
             raise errors.HostUnknown("the host has no address") from error
         except OSError as error:
             raise errors.Unreachable(_reason(error)) from error
         connected.settimeout(self._deadline.remaining_seconds())
         return connected
 
-    def _look_up(self, *arguments: Any) -> list[Any]:
-        """`socket.getaddrinfo`, until the deadline; the families take turns in its answer."""
-        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    def _resolve(self, *arguments: Any) -> list[Any]:
+        """`socket.getaddrinfo` within the deadline; the address families alternate."""
+        outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-        def look_up() -> None:
+        def resolve_host() -> None:
             try:
-                answers.put(socket.getaddrinfo(*arguments))
+                outcomes.put(socket.getaddrinfo(*arguments))
             except Exception as error:
-                answers.put(error)
+                outcomes.put(error)
 
-        threading.Thread(target=look_up, daemon=True, name="look up a host").start()
+        threading.Thread(target=resolve_host, daemon=True, name="resolve host").start()
         try:
-            answer = answers.get(timeout=self._deadline.remaining_seconds())
+            outcome = outcomes.get(timeout=self._deadline.remaining_seconds())
         except queue.Empty:
-            answer = errors.DeadlinePassed("the host could not be looked up in time")
-        if isinstance(answer, Exception):
-            raise answer
+            outcome = errors.DeadlinePassed("the host was not resolved in time")
+        if isinstance(outcome, Exception):
+            raise outcome
         families: dict[int, list[Any]] = {}
-        for each in answer:
-            families.setdefault(each[0], []).append(each)
-        turns = zip_longest(*families.values())
-        return [each for turn in turns for each in turn if each is not None]
+        for address in outcome:
+            families.setdefault(address[0], []).append(address)
+        rounds = zip_longest(*families.values())
+        return [address for each in rounds for address in each if address is not None]
 
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The certificate authorities that are trusted: Mozilla's list, the same on every machine."""
+    """A context that trusts Mozilla's certificate authorities, the same on every machine."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
 def _reason(error: OSError) -> str:
-    """Why no address accepts a connection, without the addresses."""
-    # ssrfguard sums up the attempts in an error of its own; the system's error is its cause.
+    """Why no address accepted a connection, without naming the addresses."""
+    # ssrfguard raises one error for all attempts; the operating system's error is its cause.
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     if isinstance(cause, ConnectionRefusedError):
         return "the connection was refused"
@@ -191,7 +193,7 @@ def _reason(error: OSError) -> str:
 
 
 def _transport_error(error: BaseException) -> errors.TransportError:
-    """What an error of requests or urllib3 means: the errors that they wrap tell."""
+    """The TransportError for an error of a library, from the errors that it wraps."""
     cause: BaseException | None = error
     while cause is not None:
         root = cause
@@ -200,7 +202,7 @@ def _transport_error(error: BaseException) -> errors.TransportError:
                 return errors.InvalidResponse(f"an invalid certificate: {cause.verify_message}")
             case http.client.LineTooLong():
                 return errors.TooManyHeaderBytes("a header that is too long")
-            # http.client has no class of its own for this.
+            # http.client has no specific class for this.
             case http.client.HTTPException(args=("got more than 100 headers",)):
                 return errors.TooManyHeaderBytes("more than 100 headers")
         cause = cause.__cause__ or cause.__context__

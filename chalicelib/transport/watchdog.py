@@ -1,4 +1,4 @@
-"""Ends every wait for a connection at a deadline."""
+"""Shuts connections down at a deadline."""
 
 import contextlib
 import os
@@ -10,10 +10,10 @@ from chalicelib.transport.deadline import Deadline
 
 
 class Watchdog:
-    """Shuts the watched connections down at the deadline, which wakes whoever waits for them.
+    """Shuts the watched connections down at the deadline, which unblocks their readers and writers.
 
-    A time-out of a socket starts again with every byte, so that a server that drips could hold a
-    request for as long as it likes. This covers every phase alike: TLS, sending, headers, body.
+    A socket timeout restarts with every byte, so a server that drips bytes could hold a request
+    forever. The watchdog covers every phase: TLS, sending, headers and body.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -22,8 +22,8 @@ class Watchdog:
         self._connections: list[socket.socket] = []
 
     def watch(self, connection: socket.socket) -> socket.socket:
-        """Shut this connection down, too; the same connection, for convenience."""
-        # A duplicate, because TLS takes the descriptor over from the plain socket.
+        """Shut `connection` down at the deadline too; returns `connection`."""
+        # Duplicated, because TLS takes the descriptor over from the plain socket.
         self._connections.append(socket.socket(fileno=os.dup(connection.fileno())))
         return connection
 
@@ -33,7 +33,7 @@ class Watchdog:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        self._timer.join()  # so that it never meets a descriptor that is in use again
+        self._timer.join()  # before the descriptors close, so that it never shuts down a reused one
         for connection in self._connections:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""The app as Lambda would load it, with every AWS call answered by a botocore Stubber."""
+"""The app as Lambda loads it; botocore Stubbers answer every AWS call."""
 
 import threading
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
-    """Serves the bundled photographs without a word."""
+    """Serves the sample photographs without logging."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
 
 
 class ThirdPartyRequests(SimpleHTTPRequestHandler):
-    """Remembers every POST on the server, and answers it with the server's `status`."""
+    """Records every POST in the server's `received` and responds with the server's `status`."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -58,7 +58,7 @@ def _url(server: ThreadingHTTPServer) -> str:
 
 @pytest.fixture(scope="session")
 def photographs() -> Iterator[str]:
-    """The URL of a server of the bundled photographs."""
+    """The URL of a server with the sample photographs."""
     server = _serve(partial(QuietFiles, directory=str(PHOTOGRAPHS)))
     yield _url(server)
     server.shutdown()
@@ -66,7 +66,7 @@ def photographs() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def third_party_server() -> Iterator[ThreadingHTTPServer]:
-    """Where the app delivers to."""
+    """The server that the app delivers results to."""
     server = _serve(ThirdPartyRequests)
     yield server
     server.shutdown()
@@ -74,7 +74,7 @@ def third_party_server() -> Iterator[ThreadingHTTPServer]:
 
 @pytest.fixture
 def third_party(third_party_server: ThreadingHTTPServer) -> ThreadingHTTPServer:
-    """A third party that got nothing yet in `received`, and takes what comes."""
+    """The third party with an empty `received`; it responds 204."""
     third_party_server.received = []  # type: ignore[attr-defined]
     third_party_server.status = 204  # type: ignore[attr-defined]
     return third_party_server
@@ -82,7 +82,7 @@ def third_party(third_party_server: ThreadingHTTPServer) -> ThreadingHTTPServer:
 
 @pytest.fixture(scope="package")
 def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Iterator[Any]:
-    """The app, loaded in the environment that a stage gives it; no other test sees that."""
+    """The app, loaded with a stage's environment variables, which no other package sees."""
     variables = {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
@@ -109,7 +109,7 @@ def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Iterator[A
 
 
 class Api:
-    """The routes, called with a token that is known."""
+    """Calls the routes with a known token."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -131,14 +131,14 @@ class Api:
 
 @pytest.fixture
 def client(app: Any) -> Iterator[Client]:
-    """Calls the functions of the app."""
+    """Chalice's test client for the app."""
     with Client(app) as client:
         yield client
 
 
 @pytest.fixture
 def api(client: Client, aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch) -> Api:
-    """Calls the routes of the app; SSM knows the token, and is asked once."""
+    """Calls the app's routes; the token is read from SSM once."""
     import app
 
     aws["ssm"].add_response(
@@ -154,9 +154,9 @@ def api(client: Client, aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def aws(app: Any) -> Iterator[dict[str, Stubber]]:
-    """A Stubber for each service; every call must have been announced, and must have come.
+    """A Stubber per service; the test must make exactly the expected calls.
 
-    Rekognition's model versions are known already, as to a function that runs for a while.
+    Rekognition's model versions are cached already, as in a warm function.
     """
     import app as app_module
 

@@ -70,7 +70,7 @@ def s3_event(key: str) -> dict[str, Any]:
     return {"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]}
 
 
-def expect_claim(aws: Aws) -> None:
+def expect_lease(aws: Aws) -> None:
     aws["dynamodb"].add_response(
         "update_item",
         {"Attributes": IMAGE_ITEM},
@@ -99,7 +99,7 @@ def expect_detect_labels(aws: Aws) -> None:
     )
 
 
-def expect_result_told(aws: Aws, status: str) -> None:
+def expect_publish(aws: Aws, status: str) -> None:
     aws["sns"].add_response(
         "publish",
         {"MessageId": "1"},
@@ -107,23 +107,23 @@ def expect_result_told(aws: Aws, status: str) -> None:
     )
 
 
-def test_a_stored_image_is_recognized_written_in_one_transaction_and_told(
+def test_a_stored_image_is_recognized_written_in_one_transaction_and_published(
     client: Client, aws: Aws
 ) -> None:
-    expect_claim(aws)
+    expect_lease(aws)
     expect_detect_labels(aws)
     aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
-    expect_result_told(aws, "RECOGNIZED")
+    expect_publish(aws, "RECOGNIZED")
     client.lambda_.invoke("recognize_images", sqs_event(s3_event(f"images/{IMAGE_ID}")))
 
 
-def test_what_is_not_ours_stops_nothing_and_stays_for_the_dead_letter_queue(
+def test_a_foreign_message_does_not_stop_the_batch_and_stays_for_the_dead_letter_queue(
     client: Client, aws: Aws
 ) -> None:
-    expect_claim(aws)
+    expect_lease(aws)
     expect_detect_labels(aws)
     aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
-    expect_result_told(aws, "RECOGNIZED")
+    expect_publish(aws, "RECOGNIZED")
     aws["sqs"].add_response(
         "change_message_visibility",
         {},
@@ -151,10 +151,10 @@ def test_what_is_not_ours_stops_nothing_and_stays_for_the_dead_letter_queue(
         client.lambda_.invoke("recognize_images", event)
 
 
-def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
+def test_a_failed_recognition_releases_its_lease_and_is_retried_later(
     client: Client, aws: Aws
 ) -> None:
-    expect_claim(aws)
+    expect_lease(aws)
     aws["rekognition"].add_client_error("detect_labels", "AccessDeniedException", "No.")
     aws["dynamodb"].add_response(
         "update_item",
@@ -179,7 +179,7 @@ def test_a_throttled_recognition_gives_its_claim_back_and_is_postponed(
         )
 
 
-def test_a_result_is_delivered_as_xml_and_noted(
+def test_a_result_is_delivered_as_xml_and_its_delivery_recorded(
     client: Client, aws: Aws, third_party: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
@@ -214,7 +214,7 @@ def test_a_result_is_delivered_as_xml_and_noted(
     Webhook(SECRET).verify(body, headers, json_parse=False)
 
 
-def test_a_result_that_is_refused_is_a_dead_letter(
+def test_a_refused_result_goes_to_the_dead_letter_queue(
     client: Client, aws: Aws, third_party: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
@@ -236,7 +236,7 @@ def test_a_result_that_is_refused_is_a_dead_letter(
     client.lambda_.invoke("deliver_results", sqs_event(event))
 
 
-def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_queue(
+def test_a_foreign_message_in_the_integration_queue_stays_for_the_dead_letter_queue(
     client: Client, aws: Aws
 ) -> None:
     aws["sqs"].add_response(
@@ -248,7 +248,7 @@ def test_a_strange_message_in_the_integration_queue_stays_for_the_dead_letter_qu
         client.lambda_.invoke("deliver_results", sqs_event("{}"))
 
 
-def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
+def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> None:
     aws["dynamodb"].add_response(
         "query",
         {
@@ -314,5 +314,5 @@ def test_the_rows_of_a_removed_image_go(client: Client, aws: Aws) -> None:
     client.lambda_.invoke("forget_removed_image", s3_event(f"images/{IMAGE_ID}"))
 
 
-def test_a_removed_object_that_is_not_ours_is_left_alone(client: Client, aws: Aws) -> None:
+def test_a_removed_object_that_is_not_an_image_is_ignored(client: Client, aws: Aws) -> None:
     client.lambda_.invoke("forget_removed_image", s3_event("images/caf%C3%A9+au+lait.jpg"))

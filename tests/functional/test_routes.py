@@ -111,7 +111,7 @@ def expect_query_of_the_image(aws: Aws, *found: Any) -> None:
     )
 
 
-def test_a_new_picture_is_stored_as_it_is_and_registered(
+def test_a_new_image_is_stored_byte_for_byte_and_registered(
     api: Api, aws: Aws, photographs: str
 ) -> None:
     url = f"{photographs}/{CAT.name}"
@@ -125,7 +125,7 @@ def test_a_new_picture_is_stored_as_it_is_and_registered(
     assert response.json_body["sources"] == [url]
 
 
-def test_a_known_image_is_answered_200_with_all_that_get_answers(
+def test_a_known_image_is_answered_200_with_everything_that_get_returns(
     api: Api, aws: Aws, photographs: str
 ) -> None:
     url = f"{photographs}/{CAT.name}?again"
@@ -142,7 +142,7 @@ def test_a_known_image_is_answered_200_with_all_that_get_answers(
 
 
 def recognized_items(url: str) -> list[Any]:
-    """The items of the image once it is recognized, with one more source."""
+    """The items of the recognized image, with one more source."""
     findings = Findings(labels=(Label("Cat", 99.0),))
     image = with_arrival(PENDING, replace(PENDING, sources=(url,)))
     recognized = with_outcomes(image, [FeatureOutcome(Feature.LABELS, "3.0")], CREATED_AT)
@@ -152,7 +152,7 @@ def recognized_items(url: str) -> list[Any]:
     ]
 
 
-def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
+def test_an_additional_feature_of_a_known_image_is_queued(
     api: Api, aws: Aws, photographs: str
 ) -> None:
     expect_put(aws, refused=True, features="TEXT")
@@ -183,7 +183,7 @@ def test_a_further_feature_of_a_known_picture_is_put_into_the_queue(
         ({"url": "http://127.0.0.1:1/cat.jpg"}, 400),
     ],
 )
-def test_a_bad_request_is_refused_and_nothing_is_stored(
+def test_an_invalid_request_is_refused_and_stores_nothing(
     api: Api, aws: Aws, body: Any, status_code: int
 ) -> None:
     response = post(api, body)
@@ -198,35 +198,35 @@ def test_a_body_that_is_not_json_is_refused(api: Api, aws: Aws, body: bytes) -> 
     assert (response.status_code, response.json_body["Code"]) == (400, "InvalidRequest")
 
 
-def test_a_picture_that_is_not_there_is_told_and_nothing_is_stored(
+def test_an_image_that_its_server_does_not_have_is_answered_502_and_stores_nothing(
     api: Api, aws: Aws, photographs: str
 ) -> None:
-    response = post(api, {"url": f"{photographs}/no-such-picture.jpg"})
+    response = post(api, {"url": f"{photographs}/no-such-image.jpg"})
     assert response.status_code == 502
     assert "404" in response.json_body["Message"]
 
 
-def test_a_page_that_is_no_image_is_told_and_nothing_is_stored(
+def test_a_page_that_is_not_an_image_is_refused_and_stores_nothing(
     api: Api, aws: Aws, photographs: str
 ) -> None:
     response = post(api, {"url": f"{photographs}/CREDITS.md"})
     assert 400 <= response.status_code < 500
 
 
-def test_an_unknown_image_is_a_404(api: Api, aws: Aws) -> None:
+def test_an_unknown_image_is_answered_404(api: Api, aws: Aws) -> None:
     expect_query_of_the_image(aws)
     response = api.get(f"/images/{CAT_ID}")
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
-def test_an_id_that_cannot_be_one_is_a_404_without_a_question_to_the_catalog(
+def test_an_invalid_image_id_is_answered_404_without_reading_the_catalog(
     api: Api, aws: Aws
 ) -> None:
     response = api.get("/images/not-an-id")
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
-def test_an_image_is_given_as_json_or_as_xml(api: Api, aws: Aws) -> None:
+def test_an_image_is_returned_as_json_or_as_xml(api: Api, aws: Aws) -> None:
     for _ in range(2):
         expect_query_of_the_image(aws, PENDING_ITEM)
     assert api.get(f"/images/{CAT_ID}").json_body["status"] == "PENDING"
@@ -235,7 +235,7 @@ def test_an_image_is_given_as_json_or_as_xml(api: Api, aws: Aws) -> None:
     assert f"<Id>{CAT_ID}</Id>" in response.body.decode()
 
 
-def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> None:
+def test_images_of_all_shards_are_listed_newest_first(api: Api, aws: Aws) -> None:
     times = {"0": "2026-11-23T03", "1": "2026-11-23T04", "2": "2026-11-23T01", "3": None}
     for shard, time in times.items():
         found = []
@@ -274,7 +274,7 @@ def test_images_are_listed_newest_first_over_all_shards(api: Api, aws: Aws) -> N
     assert page["cursor"]
 
 
-def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
+def test_images_with_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
     key = {
         "pk": f"IMAGE#{CAT_ID}",
         "sk": "LABEL#cat",
@@ -304,7 +304,7 @@ def test_images_under_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
     assert page["cursor"] is None
 
 
-def test_labels_are_listed_with_their_counts_over_all_shards(api: Api, aws: Aws) -> None:
+def test_labels_are_listed_with_the_sum_of_their_counts_in_all_shards(api: Api, aws: Aws) -> None:
     for shard in range(8):
         found = {"pk": f"LABELS#{shard}", "sk": "cat", "name": "Cat", "count": shard}
         aws["dynamodb"].add_response("query", {"Items": [to_item(found)]}, None)
@@ -314,16 +314,16 @@ def test_labels_are_listed_with_their_counts_over_all_shards(api: Api, aws: Aws)
     }
 
 
-def test_the_picture_itself_is_given_by_s3(api: Api, aws: Aws) -> None:
+def test_the_content_of_an_image_redirects_to_s3(api: Api, aws: Aws) -> None:
     expect_query_of_the_image(aws, PENDING_ITEM)
     response = api.get(f"/images/{CAT_ID}/content")
     assert response.status_code == 302
-    address = urlsplit(response.headers["Location"])
-    assert address.path.endswith(f"/images/{CAT_ID}")
-    assert "X-Amz-Signature" in parse_qs(address.query)
+    url = urlsplit(response.headers["Location"])
+    assert url.path.endswith(f"/images/{CAT_ID}")
+    assert "X-Amz-Signature" in parse_qs(url.query)
 
 
-def test_a_removed_picture_is_removed_from_s3(api: Api, aws: Aws) -> None:
+def test_deleting_an_image_deletes_its_object_in_s3(api: Api, aws: Aws) -> None:
     expect_query_of_the_image(aws, PENDING_ITEM)
     aws["s3"].add_response("delete_object", {}, {"Bucket": BUCKET, "Key": f"images/{CAT_ID}"})
     assert api.delete(f"/images/{CAT_ID}").status_code == 202
@@ -338,11 +338,11 @@ def test_a_removed_picture_is_removed_from_s3(api: Api, aws: Aws) -> None:
         ("POST", "/images/{}/deliveries"),
     ],
 )
-def test_what_is_asked_of_an_unknown_image_is_a_404(
+def test_every_request_for_an_unknown_image_is_answered_404(
     api: Api, aws: Aws, method: str, path: str
 ) -> None:
     if path.endswith("recognitions"):
-        aws["dynamodb"].add_response("query", {"Items": []}, None)  # the models' versions
+        aws["dynamodb"].add_response("query", {"Items": []}, None)  # the model versions
     if method == "POST":
         aws["dynamodb"].add_response("get_item", {}, None)
     else:
@@ -351,7 +351,7 @@ def test_what_is_asked_of_an_unknown_image_is_a_404(
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
-def test_usage_adds_the_shards_and_the_price(api: Api, aws: Aws) -> None:
+def test_usage_sums_the_shards_and_computes_the_price(api: Api, aws: Aws) -> None:
     counted = [
         {"sk": "DetectLabels#0", "calls": 3, "LABELS": 3, "PROPERTIES": 1},
         {"sk": "DetectLabels#1", "calls": 2, "LABELS": 2},
@@ -383,6 +383,6 @@ def test_usage_adds_the_shards_and_the_price(api: Api, aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["nonsense!", "bm9uc2Vuc2U", "W10", "e30"])
-def test_a_cursor_that_is_none_of_ours_is_refused(api: Api, aws: Aws, cursor: str) -> None:
+def test_a_cursor_that_we_did_not_issue_is_refused(api: Api, aws: Aws, cursor: str) -> None:
     response = api.get(f"/images?cursor={cursor}")
     assert (response.status_code, response.json_body["Code"]) == (400, "InvalidRequest")

@@ -1,4 +1,4 @@
-"""Images as the unit tests use them."""
+"""Sample images of the unit tests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,9 +30,9 @@ CUP = Label(name="Coffee Cup", confidence=71.0)
 
 
 def state(feature: Feature, status: Status = Status.RECOGNIZED, **changes: Any) -> FeatureState:
-    """How far a feature is that was asked at CREATED_AT."""
-    ended = {} if status is Status.PENDING else {"recognized_at": CREATED_AT}
-    return FeatureState(feature, status, CREATED_AT, **(ended | changes))
+    """The state of a feature that was requested at CREATED_AT."""
+    finished = {} if status is Status.PENDING else {"recognized_at": CREATED_AT}
+    return FeatureState(feature, status, CREATED_AT, **(finished | changes))
 
 
 RECOGNIZED = Image(
@@ -56,5 +56,5 @@ PENDING = Image(
 
 
 def recognized(**changes: Any) -> Image:
-    """The recognized image, changed."""
+    """RECOGNIZED with other values in some fields."""
     return replace(RECOGNIZED, **changes)

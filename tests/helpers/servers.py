@@ -1,4 +1,4 @@
-"""Servers on the loopback interface that do what a script says, whatever HTTP would say to it."""
+"""Loopback servers that follow a script, including scripts that violate HTTP."""
 
 import contextlib
 import socket
@@ -12,7 +12,7 @@ IMAGE = b"\x89PNG\r\n\x1a\n and so on"
 
 
 class ScriptedServer:
-    """Accepts connections and plays the script to each; keeps what it was sent."""
+    """Runs a script on every connection and records the requests it receives."""
 
     def __init__(
         self, script: Script, tls: ssl.SSLContext | None = None, waits_for_request: bool = True
@@ -32,23 +32,23 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def seen(self) -> tuple[int, bytes]:
-        """Connections and bytes up to this moment, counted after all that came before it.
+    def traffic(self) -> tuple[int, bytes]:
+        """The number of connections and the bytes received so far.
 
-        A connection of our own goes to the end of the same queue; when it has been taken from
-        there, so have all the others.
+        A probe connection goes to the end of the accept queue. Once the server accepts it, it has
+        accepted every earlier connection as well.
         """
-        before = self.connections
+        connections_before = self.connections
         with socket.create_connection(self.address) as probe:
             probe.sendall(b"\0probe")
             probe.shutdown(socket.SHUT_WR)
             with self._changed:
                 arrived = self._changed.wait_for(lambda: b"\0probe" in self.received, timeout=10)
-        assert arrived, "the server stopped accepting"
+        assert arrived, "the server no longer accepts connections"
         with self._changed:
             self.received = self.received.replace(b"\0probe", b"", 1)
             self.connections -= 1
-        assert self.connections >= before
+        assert self.connections >= connections_before
         return self.connections, bytes(self.received)
 
     def _accept(self) -> None:
@@ -58,9 +58,9 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._play, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _play(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             secured = self._tls.wrap_socket(connection, server_side=True) if self._tls else None
             with secured or connection as peer:
@@ -71,17 +71,17 @@ class ScriptedServer:
     def _read_request(self, peer: socket.socket) -> None:
         request = b""
         while b"\r\n\r\n" not in request:
-            piece = peer.recv(65536)
-            if not piece:
+            chunk = peer.recv(65536)
+            if not chunk:
                 break
-            request += piece
+            request += chunk
         with self._changed:
             self.received += request
             self._changed.notify_all()
 
 
-def says(*parts: bytes) -> Script:
-    """Sends the parts and closes."""
+def sends(*parts: bytes) -> Script:
+    """A script that sends the parts and closes the connection."""
 
     def script(peer: socket.socket) -> None:
         for part in parts:
@@ -90,21 +90,23 @@ def says(*parts: bytes) -> Script:
     return script
 
 
-def goes_on(start: bytes, again: Callable[[], bytes] | bytes, every_seconds: float = 0.0) -> Script:
-    """Sends the start, then the same again and again until the other side has had enough."""
-    never = threading.Event()
+def keeps_sending(
+    start: bytes, again: Callable[[], bytes] | bytes, every_seconds: float = 0.0
+) -> Script:
+    """A script that sends `start`, then repeats `again` until the client closes the connection."""
+    never_set = threading.Event()
 
     def script(peer: socket.socket) -> None:
         peer.sendall(start)
         while True:
             peer.sendall(again if isinstance(again, bytes) else again())
-            never.wait(every_seconds)
+            never_set.wait(every_seconds)
 
     return script
 
 
-def stays_silent(start: bytes = b"") -> Script:
-    """Sends the start, then nothing, and keeps the connection until the other side closes it."""
+def sends_then_hangs(start: bytes = b"") -> Script:
+    """A script that sends the start, then nothing, until the client closes the connection."""
 
     def script(peer: socket.socket) -> None:
         peer.sendall(start)

@@ -1,6 +1,6 @@
-"""Every format that people have, through the deployed stage: the cat stays a Cat.
+"""Common image formats, sent to the deployed stage: the cat is still recognized as a Cat.
 
-The table in the README is made from what this finds: `UPDATE_README=1 make test` writes it anew.
+`UPDATE_README=1 make test` writes the results into the table in the README.
 """
 
 import io
@@ -32,7 +32,7 @@ def with_a_red_frame(kind: str, **options: Any) -> bytes:
     return saved(CAT, kind, save_all=True, append_images=[red], **options)
 
 
-def on_nothing(kind: str, **options: Any) -> bytes:
+def on_a_transparent_background(kind: str, **options: Any) -> bytes:
     cat = CAT.convert("RGBA")
     cat.putalpha(Image.new("L", CAT.size, 255))
     canvas = Image.new("RGBA", (CAT.width + 60, CAT.height + 60), (0, 0, 0, 0))
@@ -56,7 +56,7 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "JPEG, 40 megapixels": large,
     "PNG": lambda: saved(CAT, "PNG"),
     "PNG, palette": lambda: saved(CAT.quantize(256), "PNG"),
-    "PNG, transparent": lambda: on_nothing("PNG"),
+    "PNG, transparent": lambda: on_a_transparent_background("PNG"),
     "WebP": lambda: saved(CAT, "WEBP", quality=90),
     "WebP, lossless": lambda: saved(CAT, "WEBP", lossless=True),
     "WebP, animated": lambda: with_a_red_frame("WEBP"),
@@ -69,8 +69,8 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "BMP": lambda: saved(CAT, "BMP"),
 }
 
-# What turns an upright picture into how it lies in the file, by EXIF's orientation.
-LYING = {
+# The stored pixels of an upright image, by EXIF's orientation.
+STORED_AS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -82,17 +82,17 @@ LYING = {
 
 
 @dataclass(frozen=True)
-class Seen:
-    """How a format is stored, and how sure the cat was."""
+class Outcome:
+    """How an image is stored, and the confidence of its label Cat (0 without one)."""
 
     content_type: str
     unchanged: bool
     width: int
     height: int
-    cat: float
+    cat_confidence: float
 
 
-def send(stage: StageProcess, content: bytes) -> Seen:
+def send(stage: StageProcess, content: bytes) -> Outcome:
     headers = {"Content-Type": "application/octet-stream"}
     response = stage.request("POST", "/images", data=content, headers=headers)
     assert response.status_code in (200, 202), response.text
@@ -100,7 +100,7 @@ def send(stage: StageProcess, content: bytes) -> Seen:
     assert image["status"] == "RECOGNIZED", image
     stored = image["content"]
     confidences = {label["name"]: label["confidence"] for label in image["labels"]}
-    return Seen(
+    return Outcome(
         stored["content_type"],
         stored["bytes"] == len(content),
         stored["width"],
@@ -110,26 +110,28 @@ def send(stage: StageProcess, content: bytes) -> Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(stage: StageProcess) -> dict[str, Seen]:
-    """Each format, sent as a request's body."""
+def outcomes(stage: StageProcess) -> dict[str, Outcome]:
+    """The outcome of each format, sent as a request's body."""
     return {name: send(stage, make()) for name, make in FORMATS.items()}
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_cat_stays_a_cat(seen: dict[str, Seen], name: str) -> None:
-    assert seen[name].cat >= 70
-    assert seen[name].content_type in ("image/jpeg", "image/png")
-    assert max(seen[name].width, seen[name].height) <= 10_000
+def test_a_cat_in_any_format_is_recognized(outcomes: dict[str, Outcome], name: str) -> None:
+    assert outcomes[name].cat_confidence >= 70
+    assert outcomes[name].content_type in ("image/jpeg", "image/png")
+    assert max(outcomes[name].width, outcomes[name].height) <= 10_000
 
 
-@pytest.mark.parametrize("orientation", LYING)
-def test_the_cat_stays_a_cat_and_is_put_upright(stage: StageProcess, orientation: int) -> None:
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_a_cat_in_any_orientation_is_recognized_and_stored_upright(
+    stage: StageProcess, orientation: int
+) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    lying = CAT.transpose(LYING[orientation])
-    result = send(stage, saved(lying, "JPEG", quality=92, exif=exif))
-    assert result.cat >= 70
-    assert (result.width, result.height) == CAT.size
+    turned = CAT.transpose(STORED_AS[orientation])
+    outcome = send(stage, saved(turned, "JPEG", quality=92, exif=exif))
+    assert outcome.cat_confidence >= 70
+    assert (outcome.width, outcome.height) == CAT.size
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_the_cat_stays_a_cat_and_is_put_upright(stage: StageProcess, orientation
         ("image/svg+xml", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
     ],
 )
-def test_what_is_not_taken_is_named(
+def test_an_unsupported_format_is_refused_by_name(
     stage: StageProcess, content_type: str, content: Callable[[], bytes], named: str
 ) -> None:
     headers = {"Content-Type": content_type}
@@ -149,21 +151,21 @@ def test_what_is_not_taken_is_named(
     assert named in response.json()["Message"]
 
 
-def test_the_readme_tells_what_was_found(seen: dict[str, Seen]) -> None:
+def test_the_table_in_the_readme_is_up_to_date(outcomes: dict[str, Outcome]) -> None:
     rows = [
-        f"| {name} | {_stored(result)} | {'yes' if result.cat >= 70 else 'no'} |\n"
-        for name, result in seen.items()
+        f"| {name} | {_stored(outcome)} | {'yes' if outcome.cat_confidence >= 70 else 'no'} |\n"
+        for name, outcome in outcomes.items()
     ]
     table = "| sent | stored as | the cat is a Cat |\n| --- | --- | --- |\n" + "".join(rows)
     text = README.read_text()
     before, rest = text.split(START)
-    told, after = rest.split(END)
+    table_in_readme, after = rest.split(END)
     if os.environ.get("UPDATE_README"):
         README.write_text(before + START + table + END + after)
     else:
-        assert told == table
+        assert table_in_readme == table
 
 
-def _stored(result: Seen) -> str:
-    kind = result.content_type.removeprefix("image/").upper()
-    return f"{kind}, unchanged" if result.unchanged else kind
+def _stored(outcome: Outcome) -> str:
+    kind = outcome.content_type.removeprefix("image/").upper()
+    return f"{kind}, unchanged" if outcome.unchanged else kind

@@ -1,4 +1,4 @@
-"""From POST to labels and to the third party's XML, over the deployed local stage."""
+"""From POST to labels and to the third party's XML, on the deployed local stage."""
 
 import json
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from tests.local.conftest import Origin
 
 PHOTOGRAPHS = PROJECT / "localcloud" / "photographs"
 
-# What is in each photograph: at least one of these words must be among its labels.
-SEEN_IN = {
+# At least one of a photograph's names must be among its labels.
+EXPECTED_LABELS = {
     "chelsea-cat.png": {"Cat"},
     "coffee.png": {"Cup", "Coffee Cup"},
     "astronaut.png": {"Person"},
@@ -24,17 +24,17 @@ SEEN_IN = {
     "bright-coffee.png": {"Cup", "Coffee Cup"},
     "small-astronaut.jpg": {"Person"},
     "pagoda.jpg": {"Building", "Architecture", "Temple", "Pagoda"},
-    "rocket.jpg": set(),  # the local models see these two, but are not sure enough to name them
+    "rocket.jpg": set(),  # the local models' confidence for these two is too low
     "dahlia.jpg": set(),
 }
 
 
 @pytest.fixture(scope="module")
 def posted(stage: StageProcess, origin: Origin) -> dict[str, dict[str, Any]]:
-    """Ten photographs, posted one after the other, and their images once recognized."""
+    """The recognized images of ten photographs, which are posted one after the other."""
     make_photographs(origin)
     ids = {}
-    for name in SEEN_IN:
+    for name in EXPECTED_LABELS:
         response = stage.request("POST", "/images", json={"url": f"{origin.url}/{name}"})
         assert response.status_code == 202, response.text
         ids[name] = response.json()["id"]
@@ -42,7 +42,7 @@ def posted(stage: StageProcess, origin: Origin) -> dict[str, dict[str, Any]]:
 
 
 def make_photographs(origin: Origin) -> None:
-    for name in SEEN_IN:
+    for name in EXPECTED_LABELS:
         if (PHOTOGRAPHS / name).exists():
             (origin.folder / name).write_bytes((PHOTOGRAPHS / name).read_bytes())
     ImageOps.mirror(Image.open(PHOTOGRAPHS / "chelsea-cat.png")).save(
@@ -56,8 +56,8 @@ def make_photographs(origin: Origin) -> None:
     )
 
 
-@pytest.mark.parametrize("name", SEEN_IN)
-def test_each_photograph_is_recognized_for_what_it_shows(
+@pytest.mark.parametrize("name", EXPECTED_LABELS)
+def test_each_photograph_gets_a_label_of_what_it_shows(
     posted: dict[str, dict[str, Any]], name: str
 ) -> None:
     image = posted[name]
@@ -65,11 +65,11 @@ def test_each_photograph_is_recognized_for_what_it_shows(
     names = {label["name"] for label in image["labels"]}
     assert all(label["confidence"] >= 70 for label in image["labels"])
     assert len(image["labels"]) <= 10
-    if SEEN_IN[name]:
-        assert names & SEEN_IN[name], names
+    if EXPECTED_LABELS[name]:
+        assert names & EXPECTED_LABELS[name], names
 
 
-def test_all_are_in_the_catalog_newest_first_page_by_page(
+def test_all_images_are_listed_newest_first_over_several_pages(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     listed = list(all_pages(stage, "limit=3"))
@@ -80,7 +80,7 @@ def test_all_are_in_the_catalog_newest_first_page_by_page(
     assert times == sorted(times, reverse=True)
 
 
-def test_a_label_lists_its_images_best_first_whatever_the_case(
+def test_a_label_in_any_case_lists_its_images_best_first(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     listed = list(all_pages(stage, "label=cAT&min_confidence=70&limit=1"))
@@ -94,7 +94,7 @@ def test_a_label_lists_its_images_best_first_whatever_the_case(
     assert confidences == sorted(confidences, reverse=True)
 
 
-def test_the_third_party_gets_every_result_as_xml_that_parses(
+def test_the_third_party_gets_every_result_as_well_formed_xml(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     ids = {image["id"] for image in posted.values()}
@@ -109,7 +109,7 @@ def test_the_third_party_gets_every_result_as_xml_that_parses(
         assert delivered["delivery"]["status"] == "DELIVERED"
 
 
-def test_an_image_is_given_as_the_same_xml(
+def test_get_returns_the_same_xml_that_the_third_party_gets(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     image_id = posted["coffee.png"]["id"]
@@ -121,7 +121,7 @@ def test_an_image_is_given_as_the_same_xml(
     assert response.text == documents[image_id]
 
 
-def test_the_same_picture_from_two_urls_is_one_image_recognized_once(
+def test_the_same_image_from_two_urls_is_one_image_that_is_recognized_once(
     stage: StageProcess, posted: dict[str, dict[str, Any]], origin: Origin
 ) -> None:
     image_id = posted["chelsea-cat.png"]["id"]
@@ -136,7 +136,7 @@ def test_the_same_picture_from_two_urls_is_one_image_recognized_once(
     assert recognitions_of(stage, image_id) == 1
 
 
-def test_a_removed_object_takes_its_rows_along(
+def test_removing_an_object_deletes_its_rows(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     image_id = posted["mirrored-cat.png"]["id"]
@@ -148,7 +148,9 @@ def test_a_removed_object_takes_its_rows_along(
     assert image_id not in [image["id"] for image in all_pages(stage, "label=cat")]
 
 
-def test_strange_objects_and_messages_stop_nothing(stage: StageProcess, origin: Origin) -> None:
+def test_foreign_objects_and_messages_do_not_stop_the_pipeline(
+    stage: StageProcess, origin: Origin
+) -> None:
     bucket = "image-recognition-local-images-000000000000"
     stage.client("s3").put_object(Bucket=bucket, Key="images/café au lait+1.jpg", Body=b"x")
     sqs = stage.client("sqs")
@@ -165,23 +167,25 @@ def test_strange_objects_and_messages_stop_nothing(stage: StageProcess, origin: 
     assert delivered_image(stage, image_id)["delivery"]["status"] == "DELIVERED"
 
 
-BAD_PICTURES = {
-    "text.jpg": (b"This is no image at all.", 400),
+NOT_IMAGES = {
+    "text.jpg": (b"This is not an image.", 400),
     "page.png": (b"<html><body>Log in</body></html>", 400),
     "empty.jpg": (b"", 400),
 }
 
 
-@pytest.mark.parametrize("name", BAD_PICTURES)
-def test_what_is_no_image_is_refused_and_nothing_is_stored(
+@pytest.mark.parametrize("name", NOT_IMAGES)
+def test_what_is_not_an_image_is_refused_and_stores_nothing(
     stage: StageProcess, origin: Origin, name: str
 ) -> None:
-    content, least_status = BAD_PICTURES[name]
+    content, min_status = NOT_IMAGES[name]
     (origin.folder / name).write_bytes(content)
-    assert_refused(stage, {"url": f"{origin.url}/{name}"}, least_status)
+    assert_refused(stage, {"url": f"{origin.url}/{name}"}, min_status)
 
 
-def test_a_picture_under_80_pixels_is_refused(stage: StageProcess, origin: Origin) -> None:
+def test_an_image_with_a_side_under_80_pixels_is_refused(
+    stage: StageProcess, origin: Origin
+) -> None:
     Image.new("RGB", (79, 200)).save(origin.folder / "small.png")
     message = assert_refused(stage, {"url": f"{origin.url}/small.png"}, 400)
     assert "79" in message
@@ -204,18 +208,20 @@ def test_a_url_that_cannot_be_fetched_is_refused(stage: StageProcess, body: dict
     assert_refused(stage, body, 400)
 
 
-def test_a_picture_that_is_not_there_is_a_bad_gateway(stage: StageProcess, origin: Origin) -> None:
-    message = assert_refused(stage, {"url": f"{origin.url}/no-such-picture.jpg"}, 502)
+def test_an_image_that_its_server_does_not_have_is_answered_502(
+    stage: StageProcess, origin: Origin
+) -> None:
+    message = assert_refused(stage, {"url": f"{origin.url}/no-such-image.jpg"}, 502)
     assert "404" in message
 
 
-def test_an_unknown_image_is_a_404(stage: StageProcess) -> None:
+def test_an_unknown_image_is_answered_404(stage: StageProcess) -> None:
     response = stage.request("GET", "/images/" + "0" * 32)
     assert (response.status_code, response.json()["Code"]) == (404, "ImageNotFound")
 
 
 def delivered_image(stage: StageProcess, image_id: str) -> dict[str, Any]:
-    """The image as soon as its delivery came to an end."""
+    """The image, once its delivery is no longer PENDING."""
     return wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json(),
         lambda image: image["delivery"] and image["delivery"]["status"] != "PENDING",
@@ -224,11 +230,11 @@ def delivered_image(stage: StageProcess, image_id: str) -> dict[str, Any]:
     )
 
 
-def assert_refused(stage: StageProcess, body: Any, least_status: int) -> str:
-    """The request is answered with Code and Message, and stores nothing; the message."""
+def assert_refused(stage: StageProcess, body: Any, min_status: int) -> str:
+    """Assert that the request is refused with Code and Message and stores nothing; the Message."""
     before = objects(stage)
     response = stage.request("POST", "/images", json=body)
-    assert least_status <= response.status_code < 600, response.text
+    assert min_status <= response.status_code < 600, response.text
     assert response.status_code not in (500, 503), response.text
     assert set(response.json()) == {"Code", "Message"}
     assert objects(stage) == before
@@ -252,7 +258,7 @@ def all_pages(stage: StageProcess, query: str) -> Iterable[dict[str, Any]]:
 
 
 def received(stage: StageProcess) -> dict[str, str]:
-    """What the third party got, by image id."""
+    """The documents that the third party received, by image id."""
     url = stage.ready["third_party_url"].replace("/results", "/received")
     documents = [entry["document"] for entry in requests.get(url, timeout=10).json()["received"]]
     return {parse(document).findtext("Id", ""): document for document in documents}
@@ -276,5 +282,5 @@ def rows_of(stage: StageProcess, image_id: str) -> list[Any]:
 
 
 def recognitions_of(stage: StageProcess, image_id: str) -> int:
-    """How often the local Rekognition was asked about an image, from its log."""
+    """The number of the local Rekognition's calls for an image, from its log."""
     return stage.log("rekognition").count(f"images/{image_id}")

@@ -1,4 +1,4 @@
-"""The example of docs/integrating.md: a queue of one's own that gets the results it asks for."""
+"""The example in docs/integrating.md: a queue that subscribes to some of the results."""
 
 import json
 import re
@@ -17,7 +17,7 @@ TOPIC = "arn:aws:sns:us-east-1:000000000000:image-recognition-local-results"
 
 @pytest.fixture(scope="module")
 def queue_url(stage: StageProcess) -> Iterator[str]:
-    """The queue that the document's template makes."""
+    """The URL of the queue that the document's CloudFormation template creates."""
     page = (PROJECT / "docs" / "integrating.md").read_text()
     (template,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     client = stage.client("cloudformation")
@@ -32,15 +32,15 @@ def queue_url(stage: StageProcess) -> Iterator[str]:
     client.delete_stack(StackName="pets")
 
 
-def test_it_gets_the_events_that_its_filter_names_and_no_others(
+def test_the_queue_gets_only_the_events_that_match_its_filter(
     stage: StageProcess, origin: Origin, queue_url: str
 ) -> None:
-    # The cup first: were it let through, it would be here by the time the cat is.
+    # The cup first: if the filter let it through, it would arrive before the cat.
     cup, cat = (post(stage, origin, name) for name in ("coffee.png", "chelsea-cat.png"))
     image = stage.recognized(cat)
     events = wait_for(
         lambda: received(stage, queue_url),
-        lambda seen: any(event["subject"] == cat for event in seen),
+        lambda events: any(event["subject"] == cat for event in events),
         60,
         "the cat's event",
     )
@@ -59,9 +59,9 @@ def test_it_gets_the_events_that_its_filter_names_and_no_others(
 
 
 def post(stage: StageProcess, origin: Origin, name: str) -> str:
-    """A photograph that no other test has, recognized; its image's id."""
-    picture = ImageOps.expand(Image.open(PHOTOGRAPHS / name).convert("RGB"), 3, "white")
-    picture.save(origin.folder / f"framed-{name}")
+    """The id of a recognized image, from a photograph that no other test posts."""
+    framed = ImageOps.expand(Image.open(PHOTOGRAPHS / name).convert("RGB"), 3, "white")
+    framed.save(origin.folder / f"framed-{name}")
     body = {"url": f"{origin.url}/framed-{name}"}
     image_id = str(stage.request("POST", "/images", json=body).json()["id"])
     stage.recognized(image_id)
@@ -69,7 +69,7 @@ def post(stage: StageProcess, origin: Origin, name: str) -> str:
 
 
 def received(stage: StageProcess, queue_url: str) -> list[dict[str, Any]]:
-    """What waits in the queue; it stays there."""
+    """The events in the queue, without deleting them."""
     messages = stage.client("sqs").receive_message(
         QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
     )

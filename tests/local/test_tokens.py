@@ -1,4 +1,4 @@
-"""Tokens on the deployed local stage: made, used, revoked."""
+"""Tokens on the deployed local stage: created, used, revoked."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.helpers.stage_process import StageProcess, wait_for
 
 
 def tokens(stage: StageProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`make token` and `make revoke`."""
+    """Run the command behind `make token` and `make revoke`."""
     return subprocess.run(
         [sys.executable, "-m", "infra.tokens", "--stage", "local", *arguments],
         cwd=stage.folder,
@@ -34,10 +34,10 @@ def status_with(stage: StageProcess, token: str) -> int:
     return requests.get(f"{stage.ready['url']}/images", headers=headers, timeout=30).status_code
 
 
-def test_a_token_works_from_when_it_is_made_until_it_is_revoked(stage: StageProcess) -> None:
-    made = tokens(stage, "create", "alice")
-    assert made.returncode == 0, made.stderr
-    token = made.stdout.split()[0]
+def test_a_token_works_from_its_creation_until_it_is_revoked(stage: StageProcess) -> None:
+    created = tokens(stage, "create", "alice")
+    assert created.returncode == 0, created.stderr
+    token = created.stdout.split()[0]
     parameter = stage.client("ssm").get_parameter(
         Name="/image-recognition/local/tokens/alice", WithDecryption=True
     )["Parameter"]
@@ -52,19 +52,19 @@ def test_a_token_works_from_when_it_is_made_until_it_is_revoked(stage: StageProc
 
     assert tokens(stage, "revoke", "alice").returncode == 0
     assert "alice" not in tokens(stage, "list").stdout.split()
-    wait_for(lambda: status_with(stage, token), lambda status: status == 403, 120, "its end")
+    wait_for(lambda: status_with(stage, token), lambda status: status == 403, 120, "the revocation")
     assert tokens(stage, "revoke", "alice").returncode == 1
 
 
 @pytest.mark.parametrize("path", ["/images", "/images/0", "/uploads/0", "/batches/0"])
-def test_without_a_token_nothing_but_health_is_open(stage: StageProcess, path: str) -> None:
+def test_without_a_known_token_only_health_is_open(stage: StageProcess, path: str) -> None:
     url = stage.ready["url"]
     assert requests.get(url + path, timeout=30).status_code == 401
-    assert status_with(stage, "ir_nobody-has-this-one") == 403
+    assert status_with(stage, "ir_unknown-token") == 403
     assert requests.get(url + "/health", timeout=30).status_code == 200
 
 
-def test_a_token_appears_in_no_log(stage: StageProcess) -> None:
+def test_a_token_does_not_appear_in_the_logs(stage: StageProcess) -> None:
     assert status_with(stage, stage.ready["token"]) == 200
     assert stage.ready["token"] not in stage.log("emulator")
     assert "image-recognition" in stage.log("emulator")

@@ -1,4 +1,4 @@
-"""Every way in beside the URL: bytes, uploads, batches; and requests that are sent again."""
+"""Images that arrive as bytes, uploads and batches; and requests with an Idempotency-Key."""
 
 import io
 import time
@@ -18,7 +18,7 @@ COUNTS = ("pending", "recognized", "failed", "removed")
 
 
 def new_cat(kind: str = "PNG", **options: Any) -> bytes:
-    """The cat in a file that no stage has seen."""
+    """The cat photograph with two pixels set from the clock, so that its bytes are always new."""
     cat = Image.open(PHOTOGRAPHS / "chelsea-cat.png").convert("RGB")
     number = time.monotonic_ns().to_bytes(16)
     cat.putpixel((0, 0), tuple(number[-4:-1]))
@@ -32,7 +32,7 @@ def names(image: dict[str, Any]) -> set[str]:
     return {label["name"] for label in image["labels"]}
 
 
-def test_a_picture_can_be_sent_in_the_body(stage: StageProcess) -> None:
+def test_an_image_in_the_body_is_stored_and_recognized(stage: StageProcess) -> None:
     content = new_cat("JPEG", quality=90)
     headers = {"Content-Type": "image/jpeg"}
     response = stage.request("POST", "/images", data=content, headers=headers)
@@ -44,7 +44,7 @@ def test_a_picture_can_be_sent_in_the_body(stage: StageProcess) -> None:
     assert image["original"]["bytes"] == len(content)
 
 
-def test_a_body_that_is_no_picture_is_refused(stage: StageProcess) -> None:
+def test_a_body_that_is_not_an_image_is_refused(stage: StageProcess) -> None:
     headers = {"Content-Type": "application/octet-stream"}
     response = stage.request("POST", "/images", data=b"\x00\x01not one", headers=headers)
     assert (response.status_code, response.json()["Code"]) == (415, "NotAnImage")
@@ -56,48 +56,48 @@ def test_an_upload_is_checked_stored_and_recognized(stage: StageProcess) -> None
     assert send(form, new_cat()).status_code == 204
     upload = wait_for(
         lambda: upload_of(stage, form),
-        lambda seen: seen["status"] != "WAITING",
+        lambda upload: upload["status"] != "WAITING",
         60,
-        "the upload to be taken in",
+        "the upload to be stored",
     )
     assert upload["status"] == "STORED", upload
     assert "Cat" in names(stage.recognized(upload["image_id"]))
     wait_for(lambda: objects(stage, "uploads/"), lambda keys: not keys, 30, "uploads/ to be empty")
 
 
-def test_an_upload_that_is_no_picture_is_refused_with_the_reason(stage: StageProcess) -> None:
+def test_an_upload_that_is_not_an_image_is_refused_with_the_reason(stage: StageProcess) -> None:
     before = objects(stage, "images/")
     form = begin_upload(stage)
-    assert send(form, b"%PDF-1.7 not a picture").status_code == 204
+    assert send(form, b"%PDF-1.7 not an image").status_code == 204
     upload = wait_for(
         lambda: upload_of(stage, form),
-        lambda seen: seen["status"] != "WAITING",
+        lambda upload: upload["status"] != "WAITING",
         60,
-        "the upload to be looked at",
+        "the upload to be checked",
     )
     assert (upload["status"], upload["code"]) == ("REFUSED", "ImageKindNotSupported")
     assert "PDF" in upload["message"]
     assert objects(stage, "images/") == before
 
 
-def test_an_upload_over_the_limit_is_refused_by_s3_itself(stage: StageProcess) -> None:
+def test_s3_refuses_an_upload_that_is_empty_or_over_the_limit(stage: StageProcess) -> None:
     form = begin_upload(stage)
     assert send(form, b"\xff" * (form["max_bytes"] + 1)).status_code == 400
     assert send(form, b"").status_code == 400
 
 
-def test_an_unknown_upload_or_batch_is_a_404(stage: StageProcess) -> None:
+def test_an_unknown_upload_or_batch_is_answered_404(stage: StageProcess) -> None:
     for path, code in (("/uploads/0", "UploadNotFound"), ("/batches/0", "BatchNotFound")):
         response = stage.request("GET", path)
         assert (response.status_code, response.json()["Code"]) == (404, code)
 
 
-def test_every_url_of_a_batch_is_accounted_for(stage: StageProcess, origin: Origin) -> None:
+def test_a_batch_reports_the_outcome_of_every_url(stage: StageProcess, origin: Origin) -> None:
     good = []
     for number in range(5):
         (origin.folder / f"batch-{number}.png").write_bytes(new_cat())
         good.append(f"{origin.url}/batch-{number}.png")
-    (origin.folder / "page.html").write_text("<html>not a picture</html>")
+    (origin.folder / "page.html").write_text("<html>not an image</html>")
     bad = {
         f"{origin.url}/page.html": "NotAnImage",
         f"{origin.url}/missing.png": "ImageServerError",
@@ -119,7 +119,7 @@ def test_every_url_of_a_batch_is_accounted_for(stage: StageProcess, origin: Orig
     assert all("Cat" in names(stage.recognized(image_id)) for image_id in image_ids)
 
 
-def test_a_thousand_urls_in_one_batch_are_all_accounted_for(
+def test_a_batch_of_a_thousand_urls_reports_the_outcome_of_every_url(
     stage: StageProcess, origin: Origin
 ) -> None:
     (origin.folder / "one-of-many.png").write_bytes(new_cat())
@@ -130,7 +130,7 @@ def test_a_thousand_urls_in_one_batch_are_all_accounted_for(
     started = time.monotonic()
     response = stage.request("POST", "/batches", json={"urls": urls})
     assert response.status_code == 202, response.text
-    assert time.monotonic() - started < 29, "API Gateway would have given up"
+    assert time.monotonic() - started < 29, "API Gateway would have timed out"
     batch = finished_batch(stage, response.json()["id"], 240)
     assert (batch["recognized"], batch["failed"], batch["removed"]) == (750, 250, 0)
     assert len({entry["image_id"] for entry in batch["images"]}) == 1
@@ -147,12 +147,12 @@ def test_a_thousand_urls_in_one_batch_are_all_accounted_for(
         {"urls": ["x" * 9000]},
     ],
 )
-def test_a_batch_that_cannot_be_one_is_refused(stage: StageProcess, body: Any) -> None:
+def test_an_invalid_batch_is_refused(stage: StageProcess, body: Any) -> None:
     response = stage.request("POST", "/batches", json=body)
     assert (response.status_code, response.json()["Code"]) == (400, "InvalidRequest")
 
 
-def test_a_request_that_is_sent_again_gets_the_first_answer(
+def test_a_request_that_repeats_its_key_gets_the_first_response(
     stage: StageProcess, origin: Origin
 ) -> None:
     (origin.folder / "once.png").write_bytes(new_cat())
@@ -167,7 +167,7 @@ def test_a_request_that_is_sent_again_gets_the_first_answer(
     assert second.headers["Location"] == first.headers["Location"]
 
 
-def test_a_key_of_another_request_is_refused(stage: StageProcess, origin: Origin) -> None:
+def test_the_key_of_a_different_request_is_refused(stage: StageProcess, origin: Origin) -> None:
     (origin.folder / "other.png").write_bytes(new_cat())
     headers = {"Idempotency-Key": f"key-{time.monotonic_ns()}"}
     body = {"url": f"{origin.url}/other.png"}
@@ -177,9 +177,7 @@ def test_a_key_of_another_request_is_refused(stage: StageProcess, origin: Origin
     assert (response.status_code, response.json()["Code"]) == (422, "IdempotencyKeyReused")
 
 
-def test_a_request_that_failed_may_be_sent_again_with_its_key(
-    stage: StageProcess, origin: Origin
-) -> None:
+def test_a_failed_request_can_be_retried_with_its_key(stage: StageProcess, origin: Origin) -> None:
     headers = {"Idempotency-Key": f"key-{time.monotonic_ns()}"}
     body = {"url": f"{origin.url}/soon.png"}
     assert stage.request("POST", "/images", json=body, headers=headers).status_code == 502
@@ -187,7 +185,7 @@ def test_a_request_that_failed_may_be_sent_again_with_its_key(
     assert stage.request("POST", "/images", json=body, headers=headers).status_code == 202
 
 
-def test_two_posts_of_one_picture_at_once_make_one_image_recognized_once(
+def test_concurrent_posts_of_the_same_image_make_one_image_that_is_recognized_once(
     stage: StageProcess, origin: Origin
 ) -> None:
     (origin.folder / "twins.png").write_bytes(new_cat())
@@ -214,7 +212,7 @@ def begin_upload(stage: StageProcess) -> dict[str, Any]:
 
 def send(form: dict[str, Any], content: bytes) -> requests.Response:
     return requests.post(
-        form["url"], data=form["fields"], files={"file": ("picture", content)}, timeout=60
+        form["url"], data=form["fields"], files={"file": ("image", content)}, timeout=60
     )
 
 
@@ -224,14 +222,14 @@ def upload_of(stage: StageProcess, form: dict[str, Any]) -> dict[str, Any]:
 
 
 def finished_batch(stage: StageProcess, batch_id: str, seconds: float = 90) -> dict[str, Any]:
-    def look() -> dict[str, Any]:
+    def read_batch() -> dict[str, Any]:
         response = stage.request("GET", f"/batches/{batch_id}")
         assert response.status_code == 200, response.text
         batch: dict[str, Any] = response.json()
         assert sum(batch[name] for name in COUNTS) == batch["total"]
         return batch
 
-    return wait_for(look, lambda batch: batch["pending"] == 0, seconds, "the batch's end")
+    return wait_for(read_batch, lambda batch: batch["pending"] == 0, seconds, "the batch's end")
 
 
 def objects(stage: StageProcess, prefix: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A stranger's URL becomes bytes, without becoming the stranger's hand inside our network.
+"""Fetches an untrusted URL without giving its sender access to our network (SSRF).
 
-Begin with `fetch`.
+Start with `fetch`.
 """

@@ -1,8 +1,8 @@
-"""A stranger's URL to bytes, without becoming the stranger's hand inside our network.
+"""Fetches an untrusted URL without giving its sender access to our network (SSRF).
 
-Every hop (the URL itself and each redirect) goes the same way: the URL is parsed once
-(image_urls), its port and name are checked here, and one GET goes out through a guarded transport,
-which connects to public addresses only and ends by the deadline (transport.guarded_http).
+Every hop (the URL itself and each redirect) takes the same path: `image_urls` parses the URL once,
+this module checks its port and host name, and `transport.guarded_http` sends one GET, which
+connects to public addresses only and ends by the deadline.
 """
 
 import zlib
@@ -24,32 +24,31 @@ from chalicelib.transport.guarded_http import guarded_request
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _READ_BYTES = 64 * 1024
 
-# Names that mean something else inside a network than outside (RFC 6761, 6762, 8375; ICANN's
-# "internal"), and the metadata services that have a name of another kind. A name of one label
-# is completed with the network's search domains, so it is refused as well.
-_NAMES_OF_NETWORKS = (
+# Names that a private network defines for itself (RFC 6761, 6762, 8375; ICANN's "internal"), and
+# metadata services with other names. A single-label name is refused as well, because resolvers
+# complete it with the network's search domains.
+_PRIVATE_NAME_SUFFIXES = (
     ".internal", ".local", ".localhost", ".home.arpa", ".in-addr.arpa", ".ip6.arpa",
     ".metadata.tencentyun.com", ".metadata.oraclecloud.com",
 )  # fmt: skip
 
-
-# What a caller reads about each error of the transport. No message names the addresses of a name:
-# they would draw a map of our network.
-_REFUSALS: dict[type[transport.TransportError], tuple[type[errors.FetchError], str]] = {
+# The error and message that a caller gets for each transport error. No message names the addresses
+# of a host: they would reveal the layout of our network.
+_FETCH_ERRORS: dict[type[transport.TransportError], tuple[type[errors.FetchError], str]] = {
     transport.DeadlinePassed: (
         errors.FetchTimedOut,
-        "The image did not arrive within {limits.deadline_seconds:g} seconds, the limit for its "
-        "name, connection, redirects and body together. Try again later, or send the address of a "
-        "faster server.",
+        "The image did not arrive within {limits.deadline_seconds:g} seconds, the limit for DNS, "
+        "connections, redirects and the body together. Try again later, or send a URL on a faster "
+        "server.",
     ),
     transport.AddressRefused: (
         errors.AddressNotPublic,
-        "The URL's host {url.host!r} is not, or not only, a public address. Images are fetched "
+        "The URL's host {url.host!r} is or has an address that is not public. Images are fetched "
         "from public servers only; upload the image instead.",
     ),
     transport.HostUnknown: (
         errors.HostNotFound,
-        "There is no host {url.host!r}. Check the URL's spelling.",
+        "The URL's host {url.host!r} does not exist or has no address. Check the URL's spelling.",
     ),
     transport.Unreachable: (
         errors.ImageServerUnreachable,
@@ -58,7 +57,7 @@ _REFUSALS: dict[type[transport.TransportError], tuple[type[errors.FetchError], s
     transport.TooManyHeaderBytes: (
         errors.ResponseHeadersTooLarge,
         f"{{url.authority}} sent more than 100 headers, or more than {MAX_HEADER_BYTES} bytes of "
-        "them. Send the address of another server.",
+        "them. Send a URL on another server.",
     ),
     transport.TooManyBodyBytes: (
         errors.ImageFileTooLarge,
@@ -74,9 +73,9 @@ _REFUSALS: dict[type[transport.TransportError], tuple[type[errors.FetchError], s
 
 @dataclass(frozen=True)
 class FetchedImage:
-    """What a URL gave: its bytes, its Content-Type, and the URL after all redirects.
+    """The body at a URL, its Content-Type, and the URL after all redirects.
 
-    Neither the bytes nor `content_type` have been looked at yet.
+    Neither `content` nor `content_type` is validated yet; `content` may not be an image.
     """
 
     content: bytes
@@ -85,32 +84,32 @@ class FetchedImage:
 
 
 def fetch(url: str, limits: FetchLimits) -> FetchedImage:
-    """Get the body at a URL, within the limits.
+    """GET the body at `url`, following redirects, within `limits`.
 
-    Raises a subclass of `FetchError`: 400 for a URL that may not be fetched, 413 for a body that
-    is too large, 502 for what its server did, 504 where the deadline passed.
+    Raises a subclass of FetchError: status 400 for a URL that must not be fetched or has no host,
+    413 for a body over the limit, 502 for an error of the server, 504 after the deadline.
     """
     deadline = Deadline.after(limits.deadline_seconds)
-    hop, came_from = url, None
+    hop, previous_origin = url, None
     for _ in range(limits.max_redirects + 1):
         try:
             image_url = parse_image_url(hop)
             fetched = _get(image_url, limits, deadline)
         except errors.FetchError as error:
-            if came_from is None:
+            if previous_origin is None:
                 raise
-            raise type(error)(f"{came_from} redirects to another URL. {error}") from error
+            raise type(error)(f"{previous_origin} redirects to another URL. {error}") from error
         if isinstance(fetched, FetchedImage):
             return fetched
-        hop, came_from = fetched, image_url.origin
+        hop, previous_origin = fetched, image_url.origin
     raise errors.TooManyRedirects(
-        f"The URL redirects more than {limits.max_redirects} times. Send the address of the image "
+        f"The URL redirects more than {limits.max_redirects} times. Send the URL of the image "
         "itself."
     )
 
 
 def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> FetchedImage | str:
-    """The image at a URL, or the URL that it redirects to."""
+    """The body at a URL, or the URL that it redirects to."""
     is_allowed = url.origin in limits.allowed_origins
     try:
         if not is_allowed:
@@ -129,8 +128,8 @@ def _get(url: ImageUrl, limits: FetchLimits, deadline: Deadline) -> FetchedImage
             body = _body(response, url, limits.max_bytes)
             return FetchedImage(body, response.headers.get("Content-Type"), url.text)
     except transport.TransportError as error:
-        kind, sentence = _REFUSALS[type(error)]
-        raise kind(sentence.format(url=url, limits=limits, error=error)) from error
+        error_class, message = _FETCH_ERRORS[type(error)]
+        raise error_class(message.format(url=url, limits=limits, error=error)) from error
 
 
 def _check_port(url: ImageUrl, ports: frozenset[int]) -> None:
@@ -145,7 +144,7 @@ def _check_name(host: str) -> None:
     try:
         ip_address(host)
     except ValueError:
-        if "." not in host or f".{host}".endswith(_NAMES_OF_NETWORKS):
+        if "." not in host or f".{host}".endswith(_PRIVATE_NAME_SUFFIXES):
             raise transport.AddressRefused(host) from None
 
 
@@ -153,28 +152,28 @@ def _redirect_target(response: requests.Response, url: ImageUrl) -> str:
     location = response.headers.get("Location")
     if not location:
         raise errors.ImageServerError(
-            f"{url.authority} answered {response.status_code} without saying where to."
+            f"{url.authority} responded {response.status_code} without a Location header."
         )
-    # http.client reads headers as Latin-1; servers that send more than ASCII send UTF-8.
+    # http.client decodes headers as Latin-1, but servers that send non-ASCII text use UTF-8.
     return url.join(location.encode("latin-1").decode("utf-8", "replace"))
 
 
 def _body(response: requests.Response, url: ImageUrl, max_bytes: int) -> bytes:
     if response.status_code != 200:
         raise errors.ImageServerError(
-            f"{url.authority} answered {response.status_code} where an image was expected. Check "
-            "that the URL opens without signing in."
+            f"{url.authority} responded {response.status_code} instead of an image. Check that the "
+            "URL opens without signing in."
         )
-    # Only a reason to stop early: what is received is counted whatever was promised.
+    # Stops early only; the received bytes are counted whatever Content-Length says.
     if (response.raw.length_remaining or 0) > max_bytes:
         raise transport.TooManyBodyBytes("a body over the limit")
-    pieces, size = [], 0
-    for piece in _decoded(response, url):
-        size += len(piece)
+    chunks, size = [], 0
+    for chunk in _decoded(response, url):
+        size += len(chunk)
         if size > max_bytes:
             raise transport.TooManyBodyBytes("a body over the limit")
-        pieces.append(piece)
-    return b"".join(pieces)
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _decoded(response: requests.Response, url: ImageUrl) -> Iterator[bytes]:
@@ -186,18 +185,18 @@ def _decoded(response: requests.Response, url: ImageUrl) -> Iterator[bytes]:
         case "gzip" | "x-gzip":
             return _gunzipped(received)
     raise errors.ImageServerError(
-        f"{url.authority} sent the image compressed as {encoding[:20]!r}, although it was asked "
-        "not to compress it."
+        f"{url.authority} sent the image with the Content-Encoding {encoding[:20]!r}, although the "
+        "request accepts only identity."
     )
 
 
-def _gunzipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    # urllib3's own decoder takes a stream that is cut short for a whole one.
+def _gunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    # urllib3's own decoder accepts a truncated stream as complete.
     gunzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    for piece in pieces:
-        rest = piece
+    for chunk in chunks:
+        rest = chunk
         while rest and not gunzip.eof:
-            yield gunzip.decompress(rest, _READ_BYTES)  # a bomb goes off a part at a time
+            yield gunzip.decompress(rest, _READ_BYTES)  # bounds each step of a decompression bomb
             rest = gunzip.unconsumed_tail
     if not gunzip.eof:
-        raise transport.InvalidResponse("a body that ends before it is complete")
+        raise transport.InvalidResponse("an incomplete body")

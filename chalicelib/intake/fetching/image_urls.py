@@ -1,4 +1,4 @@
-"""A URL read once, in one way, so that what is checked is what is connected to."""
+"""Parses a URL once, so that the host that is checked is the host that is connected to."""
 
 import ipaddress
 import re
@@ -7,25 +7,26 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from chalicelib.model.errors import FetchError, InvalidUrl, UrlHasCredentials, UrlSchemeNotAllowed
 
-# Where nginx, Apache and IIS stop reading a request line.
-LONGEST_URL = 8192
+# The limit of nginx, Apache and IIS for a request line, in characters.
+MAX_URL_LENGTH = 8192
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# White space and control characters are dropped, and a backslash is turned, by some parsers and
-# not by others, so that two readers of one URL would see two hosts in it.
+# Some parsers drop whitespace and control characters or turn a backslash into a slash, and others
+# do not, so they would find different hosts in one URL.
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff\ud800-\udfff]")
 
-# After the scheme and "//": an IPv6 address in brackets or anything else without them, and a port.
+# The part after the scheme and "//": an IPv6 address in brackets, or a host without them, and a
+# port.
 _AUTHORITY = re.compile(
     r"(\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[^\[\]:%]+))(:(?P<port>[0-9]{0,5}))?"
 )
 
-# What the operating system's resolver would take for an IPv4 address although it is not written
-# as four decimal numbers: 0x7f.1, 017700000001, 2130706433, 127.1 (WHATWG: "ends in a number").
+# What the operating system's resolver accepts as an IPv4 address other than four decimal numbers:
+# 0x7f.1, 017700000001, 2130706433, 127.1 (WHATWG: "ends in a number").
 _ENDS_IN_A_NUMBER = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
 
-# Labels of at most 63 characters, 253 together (RFC 1035); underscores are no one's rule but exist.
+# Labels of at most 63 characters, 253 in total (RFC 1035). Underscores break the rules but exist.
 _HOST_NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{1,63}")
 
 
@@ -33,8 +34,9 @@ _HOST_NAME = re.compile(r"(?!.{254})([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a
 class ImageUrl:
     """An http or https URL without credentials.
 
-    `host` is what is resolved and what a certificate must name: lower case, in ASCII (IDNA), an
-    IPv6 address without brackets. `request_target` is its path and query, percent-encoded.
+    `text` is the URL as received. `host` is the name to resolve and to find in a certificate: lower
+    case, ASCII (IDNA), an IPv6 address without brackets. `port` is 1 to 65535. `request_target` is
+    the path and query, percent-encoded.
     """
 
     text: str
@@ -45,45 +47,48 @@ class ImageUrl:
 
     @property
     def authority(self) -> str:
-        """Host and port as the Host header has them: a default port is left out."""
+        """Host and port as in the Host header, without a default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """All of the URL that can be shown: its path and query may hold secrets."""
+        """Scheme, host and port: what may be shown, because path and query may contain secrets."""
         return f"{self.scheme}://{self.authority}"
 
     def join(self, location: str) -> str:
-        """The URL that a Location header means, seen from here."""
+        """The URL of a Location header, relative to this one; raises InvalidUrl."""
         try:
             return urljoin(self.text, location)
         except ValueError as error:
-            raise InvalidUrl(f"{self.origin} redirects to what is not a URL.") from error
+            raise InvalidUrl(f"{self.origin} redirects to an invalid URL.") from error
 
 
 def parse_image_url(text: str) -> ImageUrl:
-    """Read a URL; raise InvalidUrl, UrlSchemeNotAllowed or UrlHasCredentials."""
-    if len(text) > LONGEST_URL:
-        raise InvalidUrl(f"The URL is {len(text)} characters long; at most {LONGEST_URL} are read.")
+    """Parse a URL of at most MAX_URL_LENGTH characters.
+
+    Raises InvalidUrl, UrlSchemeNotAllowed or UrlHasCredentials.
+    """
+    if len(text) > MAX_URL_LENGTH:
+        raise InvalidUrl(f"The URL has {len(text)} characters; the limit is {MAX_URL_LENGTH}.")
     ambiguous = _AMBIGUOUS.search(text)
     if ambiguous:
         raise InvalidUrl(
             f"The URL has the character {ambiguous[0]!a} at position {ambiguous.start()}, "
-            "which different programs read differently. Percent-encode it."
+            "which programs interpret differently. Percent-encode it."
         )
     try:
         split = urlsplit(text)
     except ValueError as error:
-        raise InvalidUrl(f"The URL cannot be read: {error}.") from error
+        raise InvalidUrl(f"The URL cannot be parsed: {error}.") from error
     if split.scheme not in _DEFAULT_PORTS:
         raise UrlSchemeNotAllowed(
             f"The URL's scheme is {split.scheme[:20]!r}; only http and https are fetched."
         )
     if "@" in split.netloc:
         raise UrlHasCredentials(
-            "The URL has a user name or password before its host. Take it out: URLs are stored "
-            "and shown. An address that is signed in its query works."
+            "The URL has a user name or password before its host. Remove it, because URLs are "
+            "stored and shown. A URL with a signature in its query works."
         )
     host, port = _host_and_port(split.netloc)
     return ImageUrl(
@@ -96,17 +101,17 @@ def parse_image_url(text: str) -> ImageUrl:
 
 
 def parse_origin(text: str) -> str:
-    """A scheme, host and port and nothing else, in the form of `ImageUrl.origin`.
+    """The origin in `text`, in the form of `ImageUrl.origin`.
 
-    Raises ValueError with what is wrong.
+    Raises ValueError if `text` is not a scheme, host and optional port alone.
     """
     try:
         url = parse_image_url(text)
     except FetchError as error:
-        raise ValueError(f"an origin cannot be read: {error}") from error
+        raise ValueError(f"an origin cannot be parsed: {error}") from error
     if url.request_target != "/" or "?" in text or "#" in text:
         raise ValueError(
-            f"{text!r} is more than an origin: give only scheme, host and port, as in {url.origin}"
+            f"{text!r} is more than an origin: use scheme, host and port only, as in {url.origin}"
         )
     return url.origin
 
@@ -114,10 +119,10 @@ def parse_origin(text: str) -> str:
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
     authority = _AUTHORITY.fullmatch(netloc)
     if not authority:
-        raise InvalidUrl(f"The URL's host {netloc[:253]!r} cannot be read.")
+        raise InvalidUrl(f"The URL's host {netloc[:253]!r} cannot be parsed.")
     port = int(authority["port"]) if authority["port"] else None
     if port is not None and not 1 <= port <= 65535:
-        raise InvalidUrl(f"The URL's port is {port}; ports go from 1 to 65535.")
+        raise InvalidUrl(f"The URL's port is {port}; ports are 1 to 65535.")
     try:
         if authority["ipv6"]:
             return str(ipaddress.IPv6Address(authority["ipv6"])), port
@@ -127,22 +132,22 @@ def _host_and_port(netloc: str) -> tuple[str, int | None]:
     except ValueError as error:
         raise InvalidUrl(
             f"The URL's host {netloc[:253]!r} is neither a name nor an address. Write an IPv4 "
-            "address as four decimal numbers, an IPv6 address in brackets."
+            "address as four decimal numbers and an IPv6 address in brackets."
         ) from error
     if not _HOST_NAME.fullmatch(host):
         raise InvalidUrl(f"The URL's host {netloc[:253]!r} is not a host name.")
     return host, port
 
 
-def _ascii_host(written: str) -> str:
-    if written.isascii():
-        return written.lower()
-    if len(written) > 253:  # no name is longer (RFC 1035), and reading one costs time
+def _ascii_host(host: str) -> str:
+    if host.isascii():
+        return host.lower()
+    if len(host) > 253:  # the limit of a name (RFC 1035); encoding a longer one is slow
         raise ValueError("too long")
-    import idna  # large tables, which few URLs need
+    import idna  # large tables that few URLs need
 
-    # As browsers do (UTS 46): full-width digits and letters become plain ones here.
-    return idna.encode(written, uts46=True).decode().lower()
+    # Maps full-width digits and letters to ASCII, as browsers do (UTS 46).
+    return idna.encode(host, uts46=True).decode().lower()
 
 
 def _request_target(split: SplitResult) -> str:

@@ -1,4 +1,7 @@
-"""How far a fetch may go: apart from `fetch`, because every function reads its settings."""
+"""The limits of a fetch.
+
+They are apart from `fetch`, because every Lambda function reads the settings, and few fetch.
+"""
 
 from dataclasses import dataclass
 
@@ -7,11 +10,12 @@ from chalicelib.intake.fetching.image_urls import parse_origin
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """How far a fetch may go.
+    """What a fetch may reach, and how much it may take.
 
-    `allowed_origins` are exact origins, as `parse_allowed_origins` gives them, that may be fetched
-    although they are not public, and at their own port. `max_bytes` is of the body, after decoding
-    any content-encoding. `deadline_seconds` is for the whole: names, connections, redirects, body.
+    `allowed_origins` are exact origins, as `parse_allowed_origins` returns them, that may be
+    fetched although their address is not public or their port is not in `ports`. `max_bytes` limits
+    the body after decoding its Content-Encoding. `deadline_seconds` covers the whole fetch: DNS,
+    connections, redirects and body.
     """
 
     allowed_origins: frozenset[str] = frozenset()
@@ -22,7 +26,7 @@ class FetchLimits:
 
 
 def parse_allowed_origins(text: str) -> frozenset[str]:
-    """The origins in a list such as `http://10.0.0.5:8900, https://images.example`.
+    """The origins in a comma-separated list such as `http://10.0.0.5:8900, https://images.example`.
 
     Raises ValueError for an entry that is not exactly an http or https origin.
     """

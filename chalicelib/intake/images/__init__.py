@@ -1,4 +1,4 @@
-"""Bytes that claim to be an image become what Rekognition takes, or a refusal that says why.
+"""Turns untrusted bytes into an image that Rekognition accepts, or refuses them with a reason.
 
-Begin with `prepare`.
+Start with `prepare`.
 """

@@ -1,8 +1,8 @@
-"""The parts that an image file is made of: where the last one ends, and whether they are too many.
+"""Parses an image file into segments, chunks or blocks, to limit their number and find its end.
 
-Decoders spend a step of slow code on each part before a picture, some of them one that grows with
-the parts before it: 25 MB of empty GIF comments keep Pillow busy for hours. So parts are counted
-first. Each scan of a JPEG is a pass over all of its pixels, so scans are counted too.
+Pillow runs slow Python code for each part before the pixels, and for some formats the cost per part
+grows with the parts before it: 25 MB of empty GIF comments take hours. So parts are counted before
+decoding. Each scan of a JPEG is a pass over all of its pixels, so scans are counted too.
 """
 
 import re
@@ -13,22 +13,25 @@ from typing import NamedTuple
 
 from chalicelib.model.errors import ImageTooComplex
 
-# Writers make some ten parts for metadata, and one for each 8 KB or row of pixels.
+# Encoders write about ten parts of metadata, and one part per 8 KB or per row of pixels.
 MAX_PARTS = 20_000
 
-# Writers make 1, 3 or 10 scans; the most zealous some 20.
+# Encoders write 1, 3 or 10 scans; a few write about 20.
 MAX_SCANS = 64
 
-# In the coded pixels of a JPEG, 0xff stands before 0 (a real 0xff) or a restart marker; anything
+# In a JPEG's entropy-coded data, 0xff precedes 0 (a literal 0xff) or a restart marker; anything
 # else is the next marker.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
-_TIFF_TYPES_OF_BYTES = {1, 2, 6, 7}
+_TIFF_BYTE_TYPES = {1, 2, 6, 7}
 
 
 class Part(NamedTuple):
-    """A JPEG's segment, a PNG's chunk, a GIF's block: its name, first byte and end."""
+    """A JPEG segment, PNG chunk, GIF block or TIFF value at `content[start:end]`.
+
+    `name` is a JPEG marker with its 0xff, a PNG chunk type, b"!" for a GIF sub-block, else empty.
+    """
 
     name: bytes
     start: int
@@ -36,7 +39,7 @@ class Part(NamedTuple):
 
 
 def check_structure(content: bytes, kind: str) -> None:
-    """Raise ImageTooComplex for a file that would keep its decoder busy for long."""
+    """Raise ImageTooComplex for more than MAX_PARTS parts or MAX_SCANS scans."""
     parts = scans = 0
     for part in islice(_parts_before_decoding(content, kind), MAX_PARTS + 1):
         parts += 1
@@ -44,12 +47,12 @@ def check_structure(content: bytes, kind: str) -> None:
     if parts > MAX_PARTS or scans > MAX_SCANS:
         raise ImageTooComplex(
             f"The {kind} file has more than {MAX_PARTS:,} parts or {MAX_SCANS} scans. Open it in "
-            "an image editor, save it again and send that."
+            "an image editor, save it again, and send that."
         )
 
 
 def end_of_image(content: bytes, kind: str) -> int | None:
-    """How many bytes a JPEG or PNG file has up to the end of its picture; None without an end."""
+    """The offset in bytes where a JPEG or PNG image ends; None if it has no end marker."""
     last = None
     for part in jpeg_parts(content) if kind == "JPEG" else png_parts(content):
         last = part
@@ -59,14 +62,14 @@ def end_of_image(content: bytes, kind: str) -> int | None:
 
 
 def jpeg_parts(content: bytes) -> Iterator[Part]:
-    """The segments, to the end of the first picture."""
+    """The segments of a JPEG file, up to the end of the first image."""
     position = 2
     name = b""
     while name != _JPEG_END and (marker := _JPEG_MARKER.search(content, position)):
-        # Bytes between segments, which should not be there, count as parts of their own.
+        # Each invalid byte between segments counts as a part.
         if name != _JPEG_SCAN:
-            for filler in range(position, marker.start()):
-                yield Part(b"", filler, filler + 1)
+            for offset in range(position, marker.start()):
+                yield Part(b"", offset, offset + 1)
         name = marker[0]
         length = int.from_bytes(content[marker.end() : marker.end() + 2])
         position = marker.end() + (0 if name == _JPEG_END else length)
@@ -74,13 +77,13 @@ def jpeg_parts(content: bytes) -> Iterator[Part]:
 
 
 def png_parts(content: bytes) -> Iterator[Part]:
-    """The chunks, to the one that ends the picture."""
+    """The chunks of a PNG file, up to IEND."""
     position = 8
     name = b""
     while name != b"IEND" and position < len(content):
         start = position
         name = content[position + 4 : position + 8]
-        # The length, the name and the checksum are 4 bytes each.
+        # The chunk's length, type and CRC have 4 bytes each.
         position += 12 + int.from_bytes(content[position : position + 4])
         yield Part(name, start, position)
 
@@ -99,11 +102,11 @@ def _parts_before_decoding(content: bytes, kind: str) -> Iterator[Part]:
 
 
 def _gif_parts(content: bytes) -> Iterator[Part]:
-    """The blocks and sub-blocks before the first picture."""
+    """The sub-blocks of the extensions before the first frame."""
     flags = content[10] if len(content) > 10 else 0
     position = 13 + (3 * 2 << (flags & 7) if flags & 0x80 else 0)
     while position < len(content) and content[position : position + 1] not in b",;":
-        if content[position] != 0x21:  # not an extension: a byte that should not be there
+        if content[position] != 0x21:  # an invalid byte, not an extension
             yield Part(b"", position, position + 1)
             position += 1
             continue
@@ -116,7 +119,7 @@ def _gif_parts(content: bytes) -> Iterator[Part]:
 
 
 def _tiff_parts(content: bytes) -> Iterator[Part]:
-    """The values of the first directory, bytes and text aside: each becomes an object."""
+    """The values of the first IFD except bytes and text, because Pillow makes an object of each."""
     order = "<" if content.startswith(b"II") else ">"
     try:
         (directory,) = struct.unpack_from(order + "I", content, 4)
@@ -124,7 +127,7 @@ def _tiff_parts(content: bytes) -> Iterator[Part]:
         for number in range(entries):
             entry = directory + 2 + 12 * number
             _, type_, count = struct.unpack_from(order + "HHI", content, entry)
-            if type_ not in _TIFF_TYPES_OF_BYTES:
+            if type_ not in _TIFF_BYTE_TYPES:
                 yield from (Part(b"", entry, entry) for _ in range(count))
     except struct.error:
-        return  # cut short, as the decoder will find out
+        return  # truncated; the decoder refuses it

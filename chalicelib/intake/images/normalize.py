@@ -1,8 +1,8 @@
-"""A decoded image as the plain picture that everyone sees: upright, on white, 8 bits a channel."""
+"""Normalizes a decoded image: upright, on a white background, 8 bits per channel."""
 
 from typing import TYPE_CHECKING, cast
 
-from chalicelib.intake.images.decoding import LONGEST_SIDE
+from chalicelib.intake.images.decoding import MAX_SIDE_PIXELS
 from chalicelib.intake.images.passthrough import orientation_of
 
 if TYPE_CHECKING:
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 def normalize(image: "ImageFile") -> "Image":
-    """The picture alone, in RGB or grey, within Rekognition's longest side; closes `image`.
+    """The pixels of `image` in mode RGB or L, scaled down to MAX_SIDE_PIXELS; closes `image`.
 
-    Of all metadata only an RGB picture's color profile stays, since it says which colors are meant.
+    All metadata is removed except an RGB image's color profile, which defines its colors.
     """
     from PIL.Image import Resampling
 
     orientation = orientation_of(image)
     profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
-    if max(image.size) > LONGEST_SIDE:
-        image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Resampling.LANCZOS, reducing_gap=2.0)
-    picture = _on_white(_eight_bits(image))
-    image.close()  # gives its pixels back before the turned copy takes as much again
-    picture = _turned(picture, orientation)
-    picture.info = {"icc_profile": profile} if profile else {}
-    return picture
+    if max(image.size) > MAX_SIDE_PIXELS:
+        image.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS), Resampling.LANCZOS, reducing_gap=2.0)
+    normalized = _on_white(_eight_bits(image))
+    image.close()  # frees its pixels before the rotated copy needs as much memory
+    normalized = _upright(normalized, orientation)
+    normalized.info = {"icc_profile": profile} if profile else {}
+    return normalized
 
 
 def _eight_bits(image: "Image") -> "Image":
     if not image.mode.startswith(("I", "F")):
         return image
     values = image.convert("I" if image.mode.startswith("I") else "F").convert("F")
-    # 16 bits have a range of their own; 32 bits and real numbers have what the picture uses.
+    # 16 bits have a fixed range. For 32 bits and floats, the range is that of the pixels.
     low, high = (0.0, 65535.0) if ";16" in image.mode else cast("tuple[float, float]",
                                                                 values.getextrema())  # fmt: skip
     scale = 255.0 / ((high - low) or 1.0)
@@ -43,18 +43,18 @@ def _on_white(image: "Image") -> "Image":
     from PIL import Image
 
     if image.has_transparency_data:
-        layer = image if image.mode == "RGBA" else image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(layer, mask=layer)
-        return paper
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        background = Image.new("RGB", image.size, "white")
+        background.paste(rgba, mask=rgba)
+        return background
     mode = "L" if image.mode in {"L", "1"} else "RGB"
     return image.convert(mode)
 
 
-def _turned(image: "Image", orientation: int) -> "Image":
+def _upright(image: "Image", orientation: int) -> "Image":
     from PIL.Image import Transpose
 
-    turn = {
+    transpose = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,
         4: Transpose.FLIP_TOP_BOTTOM,
@@ -63,4 +63,4 @@ def _turned(image: "Image", orientation: int) -> "Image":
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    return image if transpose is None else image.transpose(transpose)

@@ -1,8 +1,9 @@
-"""Bytes that claim to be an image, to what Rekognition takes.
+"""Turns untrusted bytes into an image that Rekognition accepts.
 
-Rekognition takes JPEG and PNG, 80 to 10,000 pixels a side, at most 15 MB as an S3 object (developer
-guide, "Guidelines and quotas"). What already is so, upright and without location data, is kept byte
-for byte; everything else is decoded and written anew, so that nothing but the picture remains.
+Rekognition accepts JPEG and PNG, 80 to 10,000 pixels per side, at most 15 MB as an S3 object
+(developer guide, "Guidelines and quotas"). An upright image within these limits and without
+location data passes through byte for byte. Every other image is decoded, normalized and re-encoded,
+so that nothing but its pixels remains.
 """
 
 import hashlib
@@ -18,18 +19,19 @@ from chalicelib.intake.images.passthrough import MAX_STORED_BYTES, can_pass_thro
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Compressing larger images as PNG takes seconds, and a photograph of that size never wins.
-_MOST_PIXELS_FOR_PNG = 4_000_000
+# Encoding a larger image as PNG takes seconds, and a photograph is always smaller as JPEG.
+_MAX_PNG_PIXELS = 4_000_000
 
 _LOSSLESS_KINDS = frozenset({"PNG", "GIF", "BMP", "TIFF"})
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """What is stored and recognized, and what it was made from.
+    """The image to store and recognize, and what it was made from.
 
-    `content_type` is image/jpeg or image/png; `width` and `height` are in pixels, of the upright
-    image. `original_kind` is JPEG, PNG, GIF, WEBP, AVIF, HEIC, TIFF or BMP.
+    `content_type` is image/jpeg or image/png; `width` and `height` are the pixels of the upright
+    image. `original_kind` is JPEG, PNG, GIF, WEBP, AVIF, HEIC, TIFF or BMP; `original_bytes` is the
+    length and `original_sha256` the SHA-256, in hex, of the bytes as received.
     """
 
     content: bytes
@@ -42,16 +44,16 @@ class PreparedImage:
 
 
 def prepare(content: bytes) -> PreparedImage:
-    """What Rekognition takes, of the image in these bytes.
+    """The image in `content`, as Rekognition accepts it.
 
-    Raises a subclass of ImageContentError that says what is wrong with the bytes.
+    Raises a subclass of ImageContentError whose message says why the bytes are no usable image.
     """
     kind = kind_of(content)
     image = decode(content, kind)
     if can_pass_through(image, content, kind):
         stored, content_type, size = content, f"image/{kind.lower()}", image.size
     else:
-        stored, content_type, size = _encoded(normalize(image), kind)
+        stored, content_type, size = _smallest_encoding(normalize(image), kind)
     return PreparedImage(
         content=stored,
         content_type=content_type,
@@ -63,10 +65,10 @@ def prepare(content: bytes) -> PreparedImage:
     )
 
 
-def _encoded(image: "Image", kind: str) -> tuple[bytes, str, tuple[int, int]]:
+def _smallest_encoding(image: "Image", kind: str) -> tuple[bytes, str, tuple[int, int]]:
     jpeg, size = _jpeg_that_fits(image)
-    if kind in _LOSSLESS_KINDS and image.width * image.height <= _MOST_PIXELS_FOR_PNG:
-        png = _written(image, "PNG", optimize=True)
+    if kind in _LOSSLESS_KINDS and image.width * image.height <= _MAX_PNG_PIXELS:
+        png = _encoded(image, "PNG", optimize=True)
         if len(png) < len(jpeg):
             return png, "image/png", image.size
     return jpeg, "image/jpeg", size
@@ -74,15 +76,15 @@ def _encoded(image: "Image", kind: str) -> tuple[bytes, str, tuple[int, int]]:
 
 def _jpeg_that_fits(image: "Image") -> tuple[bytes, tuple[int, int]]:
     while True:
-        # 90 is where labels no longer change; 75 before pixels are given up.
+        # Labels do not change from quality 90 on. Quality 75 is tried before reducing the pixels.
         for quality in (90, 75):
-            jpeg = _written(image, "JPEG", quality=quality)
+            jpeg = _encoded(image, "JPEG", quality=quality)
             if len(jpeg) <= MAX_STORED_BYTES:
                 return jpeg, image.size
-        image = image.reduce(2)  # so many bytes are so many pixels that no side becomes too short
+        image = image.reduce(2)  # a file this large has too many pixels for a side to get too short
 
 
-def _written(image: "Image", kind: str, **options: object) -> bytes:
+def _encoded(image: "Image", kind: str, **options: object) -> bytes:
     output = io.BytesIO()
     image.save(output, kind, icc_profile=image.info.get("icc_profile"), **options)
     return output.getvalue()

@@ -12,38 +12,38 @@ from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.image import Status
 
 
-def test_a_page_has_defaults() -> None:
+def test_an_empty_query_requests_the_default_page() -> None:
     assert image_page({}) == PageRequest(order="newest", limit=20)
 
 
-def test_a_page_takes_what_is_asked() -> None:
-    asked = {
+def test_parameters_become_the_page_request() -> None:
+    parameters = {
         "label": ["Cat", "  INDOORS ", "cat"],
         "min_confidence": ["80.5"],
         "limit": ["100"],
         "cursor": ["abc"],
     }
-    assert image_page(asked) == PageRequest(
+    assert image_page(parameters) == PageRequest(
         labels=("cat", "indoors"), min_confidence=80.5, order="best", limit=100, cursor="abc"
     )
 
 
-def test_times_are_understood_in_any_zone() -> None:
-    asked = {
+def test_times_in_any_time_zone_become_utc() -> None:
+    parameters = {
         "created_after": ["2026-11-23T12:00:00Z"],
-        "created_before": ["2026-11-23T14:30:00 01:00"],  # a plus that was not encoded
+        "created_before": ["2026-11-23T14:30:00 01:00"],  # a plus sign that is not percent-encoded
         "status": ["FAILED"],
     }
-    request = image_page(asked)
+    request = image_page(parameters)
     assert request.created_after == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert request.created_before == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
     assert request.status is Status.FAILED
 
 
-def test_under_a_label_the_best_come_first_and_of_a_time_the_newest() -> None:
+def test_a_label_query_defaults_to_best_first_and_a_time_range_to_newest_first() -> None:
     assert image_page({"label": ["Cat"]}).order == "best"
-    of_a_time = {"label": ["Cat"], "created_before": ["2026-11-23T12:00:00Z"]}
-    assert image_page(of_a_time).order == "newest"
+    with_a_time = {"label": ["Cat"], "created_before": ["2026-11-23T12:00:00Z"]}
+    assert image_page(with_a_time).order == "newest"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_under_a_label_the_best_come_first_and_of_a_time_the_newest() -> None:
         ({"lable": ["Cat"]}, "lable"),
     ],
 )
-def test_a_bad_parameter_is_refused_with_what_is_allowed(
+def test_an_invalid_parameter_is_refused_with_the_allowed_values(
     parameters: dict[str, list[str]], message: str
 ) -> None:
     with pytest.raises(InvalidRequest, match=message):
@@ -83,13 +83,13 @@ def test_a_bad_parameter_is_refused_with_what_is_allowed(
     ("parameters", "message"),
     [({"limit": ["1001"]}, "1000"), ({"label": ["Cat"]}, "prefix, limit, cursor")],
 )
-def test_a_bad_page_of_labels_is_refused(parameters: dict[str, list[str]], message: str) -> None:
+def test_an_invalid_label_page_is_refused(parameters: dict[str, list[str]], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         label_page(parameters)
 
 
 @given(st.text(), st.text(st.characters(codec="utf-8")))
-def test_a_cursor_comes_back_and_is_of_its_query_alone(fingerprint: str, key: str) -> None:
+def test_a_cursor_round_trips_and_works_for_its_own_query_only(fingerprint: str, key: str) -> None:
     cursor = write_cursor("f" + fingerprint, key)
     assert read_cursor(cursor, "f" + fingerprint) == key
     with pytest.raises(InvalidRequest, match="another query"):
@@ -97,12 +97,12 @@ def test_a_cursor_comes_back_and_is_of_its_query_alone(fingerprint: str, key: st
 
 
 @given(st.text())
-def test_whatever_is_no_cursor_is_refused(text: str) -> None:
+def test_any_text_that_is_not_a_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="cursor"):
         read_cursor(text, "f")
 
 
-def test_the_limit_may_differ_from_page_to_page_and_nothing_else() -> None:
+def test_only_the_limit_may_change_between_pages() -> None:
     request = image_page({"label": ["Cat"]})
     assert request.fingerprint() == replace(request, limit=7, cursor="c").fingerprint()
     for other in ({"label": ["Dog"]}, {"label": ["Cat"], "min_confidence": ["1"]}, {}):

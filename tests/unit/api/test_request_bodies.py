@@ -18,43 +18,43 @@ from chalicelib.model.image import NewImage
 DEFAULT = (Feature.LABELS,)
 
 
-def test_the_url_is_taken_without_the_spaces_around_it() -> None:
+def test_the_url_is_stripped_of_surrounding_whitespace() -> None:
     image = image_at_url(b'{"url": " https://example.com/cat.jpg\\n"}', DEFAULT)
     assert image == NewImage(DEFAULT, url="https://example.com/cat.jpg")
 
 
-def test_features_are_taken_from_wherever_they_may_be_asked() -> None:
-    asked = (Feature.TEXT, Feature.FACES)
+def test_features_are_read_from_every_body_and_from_the_query() -> None:
+    requested = (Feature.TEXT, Feature.FACES)
     names = ["FACES", "TEXT", "FACES"]
-    of = json.dumps({"features": names}).encode()
-    assert upload_features(of, DEFAULT) == asked
-    assert further_features(of) == asked
-    assert query_features({"features": ["FACES, TEXT"]}, DEFAULT) == asked
+    body = json.dumps({"features": names}).encode()
+    assert upload_features(body, DEFAULT) == requested
+    assert further_features(body) == requested
+    assert query_features({"features": ["FACES, TEXT"]}, DEFAULT) == requested
     url_body = json.dumps({"url": "u", "features": names}).encode()
-    assert image_at_url(url_body, DEFAULT) == NewImage(asked, url="u")
+    assert image_at_url(url_body, DEFAULT) == NewImage(requested, url="u")
     batch_body = json.dumps({"urls": ["u"], "features": names}).encode()
-    assert batch_request(batch_body, DEFAULT) == (["u"], asked)
+    assert batch_request(batch_body, DEFAULT) == (["u"], requested)
 
 
-def test_where_no_feature_is_asked_the_stages_own_are() -> None:
+def test_without_features_the_stages_default_applies() -> None:
     assert upload_features(b"", DEFAULT) == DEFAULT
     assert query_features({}, DEFAULT) == DEFAULT
     assert batch_request(b'{"urls": ["u"]}', DEFAULT) == (["u"], DEFAULT)
 
 
 @pytest.mark.parametrize("features", [["SMELL"], ["text"], [], "TEXT", None, [["TEXT"]], [7]])
-def test_an_unknown_feature_is_refused_with_those_that_there_are(features: object) -> None:
+def test_an_unknown_feature_is_refused_with_the_known_features(features: object) -> None:
     with pytest.raises(InvalidRequest, match="LABELS, TEXT, FACES, MODERATION, CELEBRITIES"):
         further_features(json.dumps({"features": features}).encode())
 
 
-def test_a_month_is_a_year_and_a_month_and_else_the_present() -> None:
+def test_a_month_is_a_year_and_a_month_and_defaults_to_the_current_one() -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert month({}, now) == "2026-11"
     assert month({"month": ["2025-01"]}, now) == "2025-01"
-    for wrong in ("2026", "2026-13", "2026-1", "november", "2026-11-23"):
+    for invalid in ("2026", "2026-13", "2026-1", "november", "2026-11-23"):
         with pytest.raises(InvalidRequest, match="2026-11"):
-            month({"month": [wrong]}, now)
+            month({"month": [invalid]}, now)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_a_month_is_a_year_and_a_month_and_else_the_present() -> None:
         *(b'{"url": null}', b'{"url": ""}', b'{"url": 5}'),
     ],
 )
-def test_a_body_without_a_url_is_answered_with_an_example(body: bytes) -> None:
+def test_a_body_without_a_url_is_refused_with_an_example(body: bytes) -> None:
     with pytest.raises(InvalidRequest, match=r"example\.com"):
         image_at_url(body, DEFAULT)
 
 
-def test_an_unknown_field_is_named() -> None:
+def test_an_unknown_field_is_refused_by_name() -> None:
     with pytest.raises(InvalidRequest, match="uri"):
         image_at_url(b'{"uri": "https://example.com/cat.jpg"}', DEFAULT)

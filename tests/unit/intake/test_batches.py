@@ -24,7 +24,7 @@ ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg", (Feature.TEXT,))
 
 
 class FakeDynamoDb:
-    """Remembers the items that were put."""
+    """Records the items of PutItem."""
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
@@ -34,7 +34,7 @@ class FakeDynamoDb:
 
 
 class FakeSqs:
-    """Remembers the messages that were sent; refuses those it is told to."""
+    """Records the messages; refuses the entry with number `refused`."""
 
     def __init__(self, refused: int | None = None) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ class FakeSqs:
 
 
 class FakeIntake:
-    """Accepts every URL as one image, or raises what it is given."""
+    """Accepts every URL as the same image, or raises `error`."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
@@ -70,10 +70,10 @@ def batches(dynamodb: FakeDynamoDb, sqs: FakeSqs | None = None) -> Batches:
 
 
 @pytest.mark.parametrize("size", [1, 10, 11, 1000])
-def test_every_url_is_in_the_queue_when_the_batch_is_accepted(size: int) -> None:
+def test_an_accepted_batch_has_every_url_in_the_queue(size: int) -> None:
     urls = [f"https://example.com/{number}.jpg" for number in range(size)]
     dynamodb, sqs = FakeDynamoDb(), FakeSqs()
-    batch = batches(dynamodb, sqs).begin(urls, (Feature.TEXT,))
+    batch = batches(dynamodb, sqs).create(urls, (Feature.TEXT,))
     sent = sorted((parse_batch_entry(message) for message in sqs.messages), key=_number)
     assert [entry.url for entry in sent] == urls
     assert {entry.batch_id for entry in sent} == {batch.id}
@@ -82,37 +82,37 @@ def test_every_url_is_in_the_queue_when_the_batch_is_accepted(size: int) -> None
     assert dynamodb.items[0]["total"] == size
 
 
-def test_a_batch_of_which_the_queue_refused_a_part_is_not_accepted() -> None:
+def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages() -> None:
     with pytest.raises(BatchNotAccepted):
-        batches(FakeDynamoDb(), FakeSqs(refused=13)).begin(["https://example.com/"] * 20, ())
+        batches(FakeDynamoDb(), FakeSqs(refused=13)).create(["https://example.com/"] * 20, ())
 
 
-def test_an_accepted_url_is_noted_with_its_image() -> None:
+def test_the_entry_of_an_accepted_url_has_its_image_id() -> None:
     dynamodb = FakeDynamoDb()
-    batches(dynamodb).take_in(ENTRY, FakeIntake(), last_try=False)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, FakeIntake(), is_last_attempt=False)  # type: ignore[arg-type]
     (item,) = dynamodb.items
     assert (item["pk"], item["sk"], item["image_id"]) == ("BATCH#b", "URL#0007", IMAGE_ID)
 
 
-def test_a_refusal_is_noted_with_its_code_and_message_at_once() -> None:
+def test_the_entry_of_a_refused_url_has_the_code_and_message_at_once() -> None:
     dynamodb = FakeDynamoDb()
     intake = FakeIntake(NotAnImage("This is a web page."))
-    batches(dynamodb).take_in(ENTRY, intake, last_try=False)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=False)  # type: ignore[arg-type]
     (item,) = dynamodb.items
     assert (item["code"], item["message"]) == ("NotAnImage", "This is a web page.")
 
 
-def test_what_may_pass_is_noted_at_the_last_try_only() -> None:
+def test_a_transient_error_is_a_failure_on_the_last_attempt_only() -> None:
     dynamodb = FakeDynamoDb()
-    intake = FakeIntake(FetchTimedOut("Not here after 20 s."))
+    intake = FakeIntake(FetchTimedOut("Not fetched within 20 s."))
     with pytest.raises(FetchTimedOut):
-        batches(dynamodb).take_in(ENTRY, intake, last_try=False)  # type: ignore[arg-type]
+        batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=False)  # type: ignore[arg-type]
     assert dynamodb.items == []
-    batches(dynamodb).take_in(ENTRY, intake, last_try=True)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=True)  # type: ignore[arg-type]
     assert dynamodb.items[0]["code"] == "FetchTimedOut"
 
 
-def test_a_batch_accounts_for_every_url() -> None:
+def test_the_counts_of_a_batch_cover_every_url() -> None:
     entries = (
         BatchEntry("b", 0, "u0", image_id="recognized"),
         BatchEntry("b", 1, "u1", image_id="failed"),
@@ -135,7 +135,7 @@ def test_a_batch_accounts_for_every_url() -> None:
 
 
 @pytest.mark.parametrize("message", [{}, {"batch_id": "b"}, {"batch_id": "b", "number": "x"}])
-def test_a_message_that_is_no_entry_is_said_to_be_none(message: dict[str, Any]) -> None:
+def test_a_message_without_an_entry_is_not_ours(message: dict[str, Any]) -> None:
     with pytest.raises(NotOurMessage):
         parse_batch_entry(message)
 

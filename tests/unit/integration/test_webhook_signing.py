@@ -18,8 +18,8 @@ NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
 BODY = "<A>\u00fc\U0001f408</A>".encode()
 
 
-def signatures_by_hand(secret: str, headers: dict[str, str], body: bytes) -> str:
-    """What the specification says, without the package."""
+def expected_signature(secret: str, headers: dict[str, str], body: bytes) -> str:
+    """The signature as the specification defines it, without the package."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = b".".join(
         (headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body)
@@ -28,15 +28,17 @@ def signatures_by_hand(secret: str, headers: dict[str, str], body: bytes) -> str
 
 
 @given(st.binary(min_size=24, max_size=64), st.text(st.characters(codec="utf-8")))
-def test_the_packages_verifier_and_the_specification_agree(key: bytes, text: str) -> None:
+def test_the_signature_is_the_specifications_and_the_packages_verifier_accepts_it(
+    key: bytes, text: str
+) -> None:
     secret = "whsec_" + base64.b64encode(key).decode()
     body = text.encode()
     headers = signed_headers((secret,), "msg_1", datetime.now(UTC), body)
     Webhook(secret).verify(body, headers, json_parse=False)
-    assert headers["webhook-signature"] == signatures_by_hand(secret, headers, body)
+    assert headers["webhook-signature"] == expected_signature(secret, headers, body)
 
 
-def test_the_specifications_own_example_has_the_signature_that_it_says() -> None:
+def test_the_specifications_example_has_the_published_signature() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
     headers = signed_headers(
@@ -46,13 +48,13 @@ def test_the_specifications_own_example_has_the_signature_that_it_says() -> None
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_while_a_secret_is_changed_either_one_verifies() -> None:
+def test_during_a_rotation_both_secrets_verify() -> None:
     headers = signed_headers((OLD, NEW), "msg_1", datetime.now(UTC), BODY)
     for secret in (OLD, NEW):
         Webhook(secret).verify(BODY, headers, json_parse=False)
     assert headers["webhook-signature"].split(" ") == [
-        signatures_by_hand(OLD, headers, BODY),
-        signatures_by_hand(NEW, headers, BODY),
+        expected_signature(OLD, headers, BODY),
+        expected_signature(NEW, headers, BODY),
     ]
 
 
@@ -63,14 +65,14 @@ def test_while_a_secret_is_changed_either_one_verifies() -> None:
         {"webhook-timestamp": str(int(datetime.now(UTC).timestamp()) + 1)},
     ],
 )
-def test_id_and_time_are_part_of_what_is_signed(change: dict[str, str]) -> None:
+def test_the_signature_covers_id_and_timestamp(change: dict[str, str]) -> None:
     headers = signed_headers((NEW,), "msg_1", datetime.now(UTC) - timedelta(seconds=5), BODY)
     with pytest.raises(WebhookVerificationError):
         Webhook(NEW).verify(BODY, headers | change, json_parse=False)
 
 
 class FakeSsm:
-    """Parameters in memory; counts the reads."""
+    """Holds parameters in memory and counts the reads."""
 
     def __init__(self, **secrets: str) -> None:
         self.secrets = secrets
@@ -89,7 +91,7 @@ class FakeSsm:
         ]
 
 
-def test_secrets_are_kept_for_a_short_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_cached_for_a_short_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     ssm = FakeSsm(b=NEW, a=OLD)
@@ -101,6 +103,6 @@ def test_secrets_are_kept_for_a_short_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert secrets.all() == (NEW,)
 
 
-def test_without_a_secret_it_is_said_where_one_belongs() -> None:
+def test_a_missing_secret_raises_an_error_that_names_the_path() -> None:
     with pytest.raises(NoWebhookSecret, match="/secrets"):
         WebhookSecrets(FakeSsm(), "/secrets").all()

@@ -34,7 +34,7 @@ from chalicelib.model.image import Content, Failure, FeatureState, Image, Origin
 from tests.helpers.images import CAT, CREATED_AT, IMAGE_ID, PENDING, RECOGNIZED, recognized, state
 
 PROJECT = Path(__file__).parents[3]
-VALID = XMLSchema(SCHEMA)
+XML_SCHEMA = XMLSchema(SCHEMA)
 
 ANY_TEXT = st.text(st.characters(), max_size=30)  # surrogates and control characters too
 PERCENT = st.floats(0, 100)
@@ -133,19 +133,21 @@ def with_labels(*labels: Label) -> Image:
 
 
 def parsed(xml: bytes) -> ElementTree.Element:
-    """The document's root; it is valid."""
+    """The root of a document, which must be valid."""
     root = ElementTree.fromstring(xml)  # noqa: S314 - our own document
-    VALID.validate(root)
+    XML_SCHEMA.validate(root)
     return root
 
 
 @given(IMAGES)
-def test_whatever_is_in_an_image_its_document_is_valid(image: Image) -> None:
+def test_the_document_of_any_image_is_valid(image: Image) -> None:
     root = parsed(document(image))
     assert root.findtext("Version") == "1.0"
     assert root.findtext("Id") == image.id
-    told = [float(label.findtext("Confidence", "")) for label in root.iterfind("Labels/Label")]
-    assert told == [label.confidence for label in image.findings.labels]
+    confidences = [
+        float(label.findtext("Confidence", "")) for label in root.iterfind("Labels/Label")
+    ]
+    assert confidences == [label.confidence for label in image.findings.labels]
     boxes = [
         [float(side.text or "") for side in box]
         for box in root.iterfind("Labels/Label/Instances/Instance/BoundingBox")
@@ -157,36 +159,36 @@ def test_whatever_is_in_an_image_its_document_is_valid(image: Image) -> None:
     ]
 
 
-def test_the_schema_knows_every_field_and_its_place() -> None:
+def test_the_schema_has_every_field_in_order() -> None:
     root = parsed(document(EVERYTHING))
-    of_the_image = [
+    image_fields = [
         field.name
         for field in fields(Image)
         if field.name not in ("findings", "deliveries", "result_delivery")
     ]
-    of_the_findings = [field.name for field in fields(Findings)]
+    findings_fields = [field.name for field in fields(Findings)]
     names = [
         "".join(part.capitalize() for part in name.split("_"))
-        for name in (*of_the_image, *of_the_findings)
+        for name in (*image_fields, *findings_fields)
     ]
     assert [element.tag for element in root] == ["Version", *names]
-    known = [str(each.name) for each in VALID.findall("ImageRecognition/*")]
-    assert known == ["Version", *names]
+    in_the_schema = [str(element.name) for element in XML_SCHEMA.findall("ImageRecognition/*")]
+    assert in_the_schema == ["Version", *names]
 
 
-def test_elements_in_another_order_are_not_valid() -> None:
+def test_a_document_with_elements_in_another_order_is_not_valid() -> None:
     root = parsed(document(EVERYTHING))
     root[1], root[2] = root[2], root[1]
-    assert not VALID.is_valid(root)
+    assert not XML_SCHEMA.is_valid(root)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_makes_no_document(number: float) -> None:
+def test_a_number_that_is_not_finite_makes_no_document(number: float) -> None:
     with pytest.raises(NoDocument):
         document(with_labels(replace(CAT, confidence=number)))
 
 
-def test_line_ends_come_as_a_reader_of_xml_sees_them() -> None:
+def test_line_ends_are_normalized_as_xml_parsers_do() -> None:
     failure = Failure("Code", "one\r\ntwo\rthree\n")
     xml = document(replace(PENDING, failure=failure))
     assert parsed(xml).findtext("Failure/Reason") == "one\ntwo\nthree\n"
@@ -197,21 +199,21 @@ def test_line_ends_come_as_a_reader_of_xml_sees_them() -> None:
     "copy",
     ["docs/image-recognition.xsd", "examples/third_party/chalicelib/image-recognition.xsd"],
 )
-def test_the_published_schema_is_the_one_that_is_served(copy: str) -> None:
+def test_the_copies_of_the_schema_equal_the_served_one(copy: str) -> None:
     assert (PROJECT / copy).read_bytes() == SCHEMA.read_bytes()
 
 
-def test_the_document_that_the_sample_receiver_is_tested_with_is_ours() -> None:
+def test_the_sample_receivers_test_document_is_what_we_send() -> None:
     sample = PROJECT / "examples" / "third_party" / "tests" / "cat.xml"
     assert document(recognized(findings=Findings(labels=(CAT,)))) == sample.read_bytes()
 
 
-def test_an_image_told_twice_is_told_in_the_same_bytes() -> None:
+def test_the_same_image_always_makes_the_same_bytes() -> None:
     assert document(EVERYTHING) == document(replace(EVERYTHING, deliveries=()))
     assert document(recognized(created_at=CREATED_AT)) == document(RECOGNIZED)
 
 
-def test_the_document_tells_the_image_and_its_labels_in_rekognitions_words() -> None:
+def test_the_document_has_the_image_and_its_labels_under_rekognitions_names() -> None:
     root = parsed(document(RECOGNIZED))
     assert root.tag == "ImageRecognition"
     assert root.findtext("Id") == IMAGE_ID
@@ -231,11 +233,11 @@ def test_the_document_tells_the_image_and_its_labels_in_rekognitions_words() -> 
     assert [float(side.text or "") for side in box] == [0.1, 0.2, 0.5, 0.25]
 
 
-def test_the_document_does_not_tell_the_state_of_its_own_delivery() -> None:
+def test_the_document_does_not_contain_its_own_delivery() -> None:
     assert parsed(document(RECOGNIZED)).find("Delivery") is None
 
 
-def test_a_failure_is_told_with_its_reason() -> None:
+def test_a_failure_has_its_code_and_reason() -> None:
     failure = Failure("InvalidImageFormatException", "Not <an> image & more")
     image = replace(PENDING, status=Status.FAILED, failure=failure)
     root = parsed(document(image))
@@ -244,16 +246,16 @@ def test_a_failure_is_told_with_its_reason() -> None:
 
 
 @given(st.text(st.characters(), max_size=50))
-def test_any_text_makes_a_document_that_parses_and_keeps_what_xml_can_carry(name: str) -> None:
+def test_any_text_makes_a_valid_document_and_alphanumeric_text_survives(name: str) -> None:
     image = replace(with_labels(replace(CAT, name=f"[{name}]")), sources=(f"http://e/{name}",))
-    told = parsed(document(image)).findtext("Labels/Label/Name") or ""
+    received = parsed(document(image)).findtext("Labels/Label/Name") or ""
     if name.isalnum():
-        assert told == f"[{name}]"
-    assert told.startswith("[")
-    assert told.endswith("]")
+        assert received == f"[{name}]"
+    assert received.startswith("[")
+    assert received.endswith("]")
 
 
-def test_what_xml_cannot_carry_is_visibly_replaced() -> None:
+def test_characters_that_xml_forbids_become_the_replacement_character() -> None:
     image = with_labels(replace(CAT, name="a\x00b\x0bc\ufffed\ud800e"))
     name = parsed(document(image)).findtext("Labels/Label/Name")
     assert name == "a\ufffdb\ufffdc\ufffdd\ufffde"

@@ -1,4 +1,4 @@
-"""Counts what was tried against fetch, and says so at the end of the run."""
+"""Attacks on fetch: counts them and prints the counts at the end of the run."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tests.helpers.internet import Internet
 
 @dataclass
 class Tally:
-    tried: int = 0
+    attempted: int = 0
     refused: int = 0
     connections: int = 0
     received: int = 0
@@ -36,16 +36,16 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
 
 @pytest.fixture
 def attack(internet: Internet) -> Attack:
-    """Fetches a URL, asserts that it is refused and that the guarded server saw nothing."""
+    """Fetches a URL; asserts that it is refused and that the guarded server receives nothing."""
 
     def attack(url: str, limits: FetchLimits | None = None) -> FetchError:
-        TALLY.tried += 1
+        TALLY.attempted += 1
         refusal: FetchError | None = None
         try:
             fetched = fetch(url, limits or FetchLimits(deadline_seconds=10))
         except FetchError as error:
             refusal = error
-        connections, received = internet.guarded.seen()
+        connections, received = internet.guarded.traffic()
         TALLY.connections += connections
         TALLY.received += len(received)
         assert (connections, received) == (0, b""), f"{url} reached the guarded server"
@@ -59,11 +59,11 @@ def attack(internet: Internet) -> Attack:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not TALLY.tried:
+    if not TALLY.attempted:
         return
     terminalreporter.section("attacks on fetch")
     terminalreporter.write_line(
-        f"{TALLY.tried} attacks tried, {TALLY.refused} refused; the guarded servers saw "
+        f"{TALLY.attempted} attacks, {TALLY.refused} refused; the guarded servers received "
         f"{TALLY.connections} connections and {TALLY.received} bytes"
     )
     counts = sorted(TALLY.by_code.items(), key=lambda entry: -entry[1])

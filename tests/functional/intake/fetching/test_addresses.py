@@ -1,4 +1,4 @@
-"""Addresses that are not public, reached in every way that a URL can reach one."""
+"""Non-public addresses, in every form in which a URL can name or reach one."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 from chalicelib.model.errors import AddressNotPublic, InvalidUrl
 from tests.functional.intake.fetching.conftest import Attack
 from tests.helpers.internet import PUBLIC, PUBLIC_IPV6, SECRET, Internet
-from tests.helpers.servers import image_response, redirect_response, says, serving
+from tests.helpers.servers import image_response, redirect_response, sends, serving
 
 NOT_PUBLIC_IPV4 = {
     "loopback": "127.0.0.1",
@@ -128,7 +128,7 @@ OTHER_SPELLINGS = [
     "[v1.127.0.0.1]",
 ]
 
-NAMES_OF_NETWORKS = [
+PRIVATE_NAMES = [
     "localhost",
     "LOCALHOST",
     "localhost.",
@@ -157,16 +157,14 @@ def origin_of(address: str, scheme: str = "http") -> str:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_an_address_that_is_not_public_is_not_fetched(
-    attack: Attack, address: str, scheme: str
-) -> None:
+def test_a_non_public_address_is_not_fetched(attack: Attack, address: str, scheme: str) -> None:
     refusal = attack(f"{origin_of(address, scheme)}/image.png")
 
     assert type(refusal) is AddressNotPublic
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_a_name_of_an_address_that_is_not_public_is_not_fetched(
+def test_a_name_with_a_non_public_address_is_not_fetched(
     internet: Internet, attack: Attack, address: str
 ) -> None:
     internet.names.zone["images.example"] = [[address]]
@@ -175,14 +173,14 @@ def test_a_name_of_an_address_that_is_not_public_is_not_fetched(
 
     assert type(refusal) is AddressNotPublic
     assert address not in str(refusal)
-    assert internet.names.looked_up["images.example"] == 1
+    assert internet.names.lookups["images.example"] == 1
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_a_name_with_one_public_and_one_other_address_is_not_fetched(
+def test_a_name_with_public_and_non_public_addresses_is_not_fetched(
     internet: Internet, attack: Attack, address: str
 ) -> None:
-    with serving(says(image_response())) as public:
+    with serving(sends(image_response())) as public:
         internet.route(PUBLIC, 80, public)
         internet.route(PUBLIC_IPV6, 80, public)
         internet.names.zone["images.example"] = [[PUBLIC, PUBLIC_IPV6, address]]
@@ -190,51 +188,51 @@ def test_a_name_with_one_public_and_one_other_address_is_not_fetched(
         refusal = attack("http://images.example/image.png")
 
         assert type(refusal) is AddressNotPublic
-        assert public.seen() == (0, b"")
+        assert public.traffic() == (0, b"")
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_a_redirect_to_an_address_that_is_not_public_is_not_followed(
+def test_a_redirect_to_a_non_public_address_is_not_followed(
     internet: Internet, attack: Attack, address: str
 ) -> None:
-    with serving(says(redirect_response(f"{origin_of(address)}/secret"))) as public:
+    with serving(sends(redirect_response(f"{origin_of(address)}/secret"))) as public:
         internet.serve("images.example", public)
 
         refusal = attack("http://images.example/image.png")
 
         assert type(refusal) is AddressNotPublic
-        assert public.seen()[0] == 1
+        assert public.traffic()[0] == 1
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_a_name_that_changes_between_two_look_ups_is_not_followed(
+def test_a_name_whose_address_changes_before_a_redirect_is_not_fetched(
     internet: Internet, attack: Attack, address: str
 ) -> None:
-    with serving(says(redirect_response("http://images.example/again"))) as public:
+    with serving(sends(redirect_response("http://images.example/again"))) as public:
         internet.serve("images.example", public)
         internet.names.zone["images.example"] = [[PUBLIC], [address]]
 
         refusal = attack("http://images.example/image.png")
 
         assert type(refusal) is AddressNotPublic
-        assert internet.names.looked_up["images.example"] == 2
+        assert internet.names.lookups["images.example"] == 2
 
 
-@pytest.mark.parametrize("host", [*OTHER_SPELLINGS, *NAMES_OF_NETWORKS])
-def test_other_spellings_and_names_of_a_network_are_not_fetched(
+@pytest.mark.parametrize("host", [*OTHER_SPELLINGS, *PRIVATE_NAMES])
+def test_other_spellings_and_private_names_are_not_fetched(
     internet: Internet, attack: Attack, host: str
 ) -> None:
     refusal = attack(f"http://{host}/image.png")
 
     assert type(refusal) in {AddressNotPublic, InvalidUrl}
-    assert not internet.names.looked_up
+    assert not internet.names.lookups
 
 
-@pytest.mark.parametrize("host", [*OTHER_SPELLINGS, *NAMES_OF_NETWORKS])
-def test_redirects_to_other_spellings_and_names_are_not_followed(
+@pytest.mark.parametrize("host", [*OTHER_SPELLINGS, *PRIVATE_NAMES])
+def test_redirects_to_other_spellings_and_private_names_are_not_followed(
     internet: Internet, attack: Attack, host: str
 ) -> None:
-    with serving(says(redirect_response(f"http://{host}/secret"))) as public:
+    with serving(sends(redirect_response(f"http://{host}/secret"))) as public:
         internet.serve("images.example", public)
 
         refusal = attack("http://images.example/image.png")
@@ -243,27 +241,27 @@ def test_redirects_to_other_spellings_and_names_are_not_followed(
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-def test_control_without_the_guard_the_guarded_server_is_reached(
+def test_control_without_the_guard_a_fetch_reaches_the_guarded_server(
     internet: Internet, address: str
 ) -> None:
-    """Proves that the attacks above would arrive, were they not refused."""
+    """Proves that the attacks above would reach the guarded server if they were not refused."""
     limits = FetchLimits(allowed_origins=parse_allowed_origins(origin_of(address)))
 
     content = fetch(f"{origin_of(address)}/image.png", limits).content
 
     assert content == SECRET
-    assert internet.guarded.seen()[0] == 1
+    assert internet.guarded.traffic()[0] == 1
 
 
 @pytest.mark.parametrize("address", [PUBLIC, PUBLIC_IPV6])
 def test_control_a_public_address_is_fetched(internet: Internet, address: str) -> None:
-    with serving(says(image_response())) as public:
+    with serving(sends(image_response())) as public:
         internet.route(address, 80, public)
         internet.names.zone["images.example"] = [[address], ["10.0.0.1"]]
 
         fetch("http://images.example/image.png", FetchLimits())
         fetch(f"{origin_of(address)}/image.png", FetchLimits())
 
-        assert internet.names.looked_up["images.example"] == 1
-        assert public.seen()[0] == 2
-        assert internet.guarded.seen() == (0, b"")
+        assert internet.names.lookups["images.example"] == 1
+        assert public.traffic()[0] == 2
+        assert internet.guarded.traffic() == (0, b"")

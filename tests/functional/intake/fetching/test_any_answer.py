@@ -1,4 +1,4 @@
-"""Any bytes as an answer: an image, or one of our errors, within the deadline."""
+"""Any bytes as a response: an image or a FetchError, within the deadline."""
 
 import gzip
 import time
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chalicelib.intake.fetching.fetch import fetch
 from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 from chalicelib.model.errors import FetchError
-from tests.helpers.servers import says, serving
+from tests.helpers.servers import sends, serving
 
 MAX_BYTES = 1000
 
@@ -22,7 +22,7 @@ HEADER_LINES = st.sampled_from(
      b"Content-Type: image/png", b"Content-Type: \xff", b" folded", b": nameless", b"\0: zero",
      b"No colon at all", b"X: " + b"x" * 70_000, b"Connection: keep-alive", b"\r"]
 )  # fmt: skip
-ANSWERS = st.builds(
+RESPONSES = st.builds(
     lambda start, lines, end, body: start + b"\r\n".join(lines) + end + body,
     st.sampled_from(
         [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\n", b"HTTP/1.0 200\r\n", b"HTTP/2 200\r\n",
@@ -40,13 +40,13 @@ ANSWERS = st.builds(
 )  # fmt: skip
 
 
-@given(ANSWERS | st.binary(max_size=200))
+@given(RESPONSES | st.binary(max_size=200))
 @example(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
 @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nimage\r\n0\r\nX: y")
 @example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nimage")
 @settings(max_examples=400, deadline=None)
-def test_any_answer_is_an_image_or_an_error(answer: bytes) -> None:
-    with serving(says(answer)) as server:
+def test_any_response_is_an_image_or_an_error(response: bytes) -> None:
+    with serving(sends(response)) as server:
         origin = "http://{}:{}".format(*server.address)
         limits = FetchLimits(
             parse_allowed_origins(origin), MAX_BYTES, deadline_seconds=5, max_redirects=0
@@ -62,5 +62,5 @@ def test_any_answer_is_an_image_or_an_error(answer: bytes) -> None:
         assert len(fetched.content) <= MAX_BYTES
     if refusal:
         assert len(str(refusal)) < 1000
-        # 400 is for a redirect to what is not a URL.
+        # 400 is for a redirect to an invalid URL.
         assert refusal.STATUS_CODE in {400, 413, 502}

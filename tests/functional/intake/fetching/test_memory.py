@@ -1,4 +1,4 @@
-"""Memory, measured in a process of its own, that fetches one body and says what it took."""
+"""Memory use of a fetch, measured in a separate process that fetches one body."""
 
 import gzip
 import json
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.servers import Script, goes_on, image_response, says, serving
+from tests.helpers.servers import Script, image_response, keeps_sending, sends, serving
 
 MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).parents[4]
 
-FETCH_AND_TELL = """
+MEASURE_FETCH = """
 import json, re, sys
 from pathlib import Path
 from chalicelib.model.errors import FetchError
@@ -21,7 +21,7 @@ from chalicelib.intake.fetching.fetch import fetch
 from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 
 def peak():
-    # Not getrusage's: that begins at what the process which started this one had.
+    # Not getrusage's ru_maxrss, which starts with the parent process's peak.
     status = Path("/proc/self/status").read_text()
     return int(re.search("VmHWM:\\s+([0-9]+) kB", status)[1]) // 1024
 
@@ -37,56 +37,58 @@ print(json.dumps([outcome, peak() - before]))
 """
 
 
-def _first_small_then(script: Script) -> Script:
-    scripts = iter([says(image_response()), script])
+def _small_image_then(script: Script) -> Script:
+    scripts = iter([sends(image_response()), script])
     return lambda peer: next(scripts)(peer)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured as Linux tells it")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc"
+)
 @pytest.mark.parametrize(
-    ("name", "script", "outcome", "most_megabytes"),
+    ("name", "script", "expected", "max_megabytes"),
     [
-        ("25 MB", says(image_response(bytes(25 * MEGABYTE))), 25 * MEGABYTE, 60),
+        ("25 MB", sends(image_response(bytes(25 * MEGABYTE))), 25 * MEGABYTE, 60),
         (
-            "1 GB, told",
-            says(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", bytes(MEGABYTE)),
+            "1 GB with a Content-Length",
+            sends(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", bytes(MEGABYTE)),
             "ImageFileTooLarge",
             5,
         ),
         (
-            "1 GB, not told",
-            goes_on(b"HTTP/1.1 200 OK\r\n\r\n", bytes(MEGABYTE)),
+            "1 GB without a Content-Length",
+            keeps_sending(b"HTTP/1.1 200 OK\r\n\r\n", bytes(MEGABYTE)),
             "ImageFileTooLarge",
             40,
         ),
         (
             "200 MB in 200 kB of gzip",
-            says(image_response(gzip.compress(bytes(200 * MEGABYTE)), "Content-Encoding: gzip")),
+            sends(image_response(gzip.compress(bytes(200 * MEGABYTE)), "Content-Encoding: gzip")),
             "ImageFileTooLarge",
             40,
         ),
         (
             "1 GB of headers",
-            goes_on(b"HTTP/1.1 200 OK\r\nX: ", bytes(MEGABYTE)),
+            keeps_sending(b"HTTP/1.1 200 OK\r\nX: ", bytes(MEGABYTE)),
             "ResponseHeadersTooLarge",
             5,
         ),
     ],
 )
 def test_memory_does_not_grow_with_what_a_server_sends(
-    name: str, script: Script, outcome: object, most_megabytes: int
+    name: str, script: Script, expected: object, max_megabytes: int
 ) -> None:
-    with serving(_first_small_then(script)) as server:
+    with serving(_small_image_then(script)) as server:
         origin = "http://{}:{}".format(*server.address)
         output = subprocess.run(
-            [sys.executable, "-c", FETCH_AND_TELL, origin, "/small", "/large"],
+            [sys.executable, "-c", MEASURE_FETCH, origin, "/small", "/large"],
             cwd=ROOT,
             capture_output=True,
             check=True,
             timeout=60,
         ).stdout
-    happened, megabytes = json.loads(output)
-    print(f"{name}: {happened}, {megabytes} MB more")  # noqa: T201 - shown with -rP
+    outcome, megabytes = json.loads(output)
+    print(f"{name}: {outcome}, {megabytes} MB more")  # noqa: T201 - shown with -rP
 
-    assert happened == outcome
-    assert megabytes <= most_megabytes
+    assert outcome == expected
+    assert megabytes <= max_megabytes

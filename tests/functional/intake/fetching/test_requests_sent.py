@@ -1,4 +1,4 @@
-"""What a public server gets to see of us, and whom TLS believes."""
+"""What a fetch sends to a public server, and which certificates it accepts."""
 
 import ssl
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from chalicelib.model.errors import ImageServerError
 from chalicelib.transport import guarded_http
 from tests.functional.intake.fetching.conftest import Attack
 from tests.helpers.internet import Internet
-from tests.helpers.servers import IMAGE, image_response, redirect_response, says, serving
+from tests.helpers.servers import IMAGE, image_response, redirect_response, sends, serving
 
 AUTHORITY = trustme.CA()
 
@@ -26,7 +26,7 @@ def server_context(*names: str, authority: trustme.CA = AUTHORITY) -> ssl.SSLCon
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The test's certificate authority in place of the public ones."""
+    """Replaces the public certificate authorities with the test's."""
     authorities = tmp_path / "authorities.pem"
     AUTHORITY.cert_pem.write_to_path(str(authorities))
     monkeypatch.setattr("certifi.where", lambda: str(authorities))
@@ -35,14 +35,14 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     guarded_http.tls_context.cache_clear()
 
 
-def test_the_request_is_minimal(internet: Internet) -> None:
-    with serving(says(image_response())) as public:
+def test_the_request_has_the_minimal_headers(internet: Internet) -> None:
+    with serving(sends(image_response())) as public:
         internet.serve("images.example", public)
 
         fetch("http://IMAGES.example./caf\u00e9 x.png?q=\u00fc&a=%20b#top".replace(" ", "%20"),
               FetchLimits())  # fmt: skip
 
-        assert public.seen()[1].decode() == (
+        assert public.traffic()[1].decode() == (
             "GET /caf%C3%A9%20x.png?q=%C3%BC&a=%20b HTTP/1.1\r\n"
             "Host: images.example\r\n"
             "User-Agent: image-recognition/1.0\r\n"
@@ -53,15 +53,15 @@ def test_the_request_is_minimal(internet: Internet) -> None:
         )
 
 
-def test_an_international_name_is_asked_for_as_browsers_do(internet: Internet) -> None:
-    with serving(says(image_response())) as public:
+def test_an_international_host_name_is_encoded_as_browsers_do(internet: Internet) -> None:
+    with serving(sends(image_response())) as public:
         internet.serve("xn--fa-hia.example", public)
 
         assert fetch("http://fa\u00df.example/", FetchLimits()).content == IMAGE
-        assert b"Host: xn--fa-hia.example\r\n" in public.seen()[1]
+        assert b"Host: xn--fa-hia.example\r\n" in public.traffic()[1]
 
 
-def test_the_environments_proxies_and_credentials_are_left_alone(
+def test_the_environments_proxies_and_credentials_are_ignored(
     internet: Internet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
@@ -70,19 +70,19 @@ def test_the_environments_proxies_and_credentials_are_left_alone(
     netrc.write_text("machine images.example login us password ours\n")
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HOME", str(tmp_path))
-    with serving(says(image_response())) as public:
+    with serving(sends(image_response())) as public:
         internet.serve("images.example", public)
 
         fetch("http://images.example/", FetchLimits())
 
-        assert b"Authorization" not in public.seen()[1]
-        assert internet.guarded.seen() == (0, b"")
+        assert b"Authorization" not in public.traffic()[1]
+        assert internet.guarded.traffic() == (0, b"")
 
 
-def test_cookies_and_referrers_do_not_follow_a_redirect(internet: Internet) -> None:
+def test_a_redirect_sends_no_cookie_and_no_referer(internet: Internet) -> None:
     with (
-        serving(says(redirect_response("//other.example/image.png"))) as first,
-        serving(says(image_response())) as second,
+        serving(sends(redirect_response("//other.example/image.png"))) as first,
+        serving(sends(image_response())) as second,
     ):
         internet.serve("images.example", first)
         internet.names.zone["other.example"] = [["93.184.215.15"]]
@@ -91,15 +91,15 @@ def test_cookies_and_referrers_do_not_follow_a_redirect(internet: Internet) -> N
         fetched = fetch("http://images.example/?token=secret", FetchLimits())
 
         assert fetched.url == "http://other.example/image.png"
-        request = second.seen()[1]
+        request = second.traffic()[1]
         assert b"Cookie" not in request
         assert b"Referer" not in request
         assert b"secret" not in request
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_for_the_name_is_believed(internet: Internet) -> None:
-    with serving(says(image_response()), server_context("images.example")) as public:
+def test_a_certificate_for_the_host_name_is_accepted(internet: Internet) -> None:
+    with serving(sends(image_response()), server_context("images.example")) as public:
         internet.serve("images.example", public, port=443)
 
         assert fetch("https://images.example./", FetchLimits()).content == IMAGE
@@ -107,8 +107,8 @@ def test_a_certificate_for_the_name_is_believed(internet: Internet) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_for_another_name_is_not_believed(internet: Internet, attack: Attack) -> None:
-    with serving(says(image_response()), server_context("other.example")) as public:
+def test_a_certificate_for_another_name_is_refused(internet: Internet, attack: Attack) -> None:
+    with serving(sends(image_response()), server_context("other.example")) as public:
         internet.serve("images.example", public, port=443)
 
         refusal = attack("https://images.example/")
@@ -119,28 +119,26 @@ def test_a_certificate_for_another_name_is_not_believed(internet: Internet, atta
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_for_the_address_alone_is_not_believed(
-    internet: Internet, attack: Attack
-) -> None:
-    with serving(says(image_response()), server_context("93.184.215.14")) as public:
+def test_a_certificate_for_the_address_only_is_refused(internet: Internet, attack: Attack) -> None:
+    with serving(sends(image_response()), server_context("93.184.215.14")) as public:
         internet.serve("images.example", public, port=443)
 
         assert type(attack("https://images.example/")) is ImageServerError
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_of_an_unknown_authority_is_not_believed(
+def test_a_certificate_of_an_unknown_authority_is_refused(
     internet: Internet, attack: Attack
 ) -> None:
     unknown = server_context("images.example", authority=trustme.CA())
-    with serving(says(image_response()), unknown) as public:
+    with serving(sends(image_response()), unknown) as public:
         internet.serve("images.example", public, port=443)
 
         assert type(attack("https://images.example/")) is ImageServerError
 
 
-def test_a_server_without_tls_is_an_error(internet: Internet, attack: Attack) -> None:
-    with serving(says(image_response()), waits_for_request=False) as public:
+def test_a_server_without_tls_is_refused_over_https(internet: Internet, attack: Attack) -> None:
+    with serving(sends(image_response()), waits_for_request=False) as public:
         internet.serve("images.example", public, port=443)
 
         assert type(attack("https://images.example/")) is ImageServerError

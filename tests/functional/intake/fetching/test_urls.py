@@ -1,4 +1,4 @@
-"""URLs that say one thing to one reader and another to the next, and schemes that are not HTTP."""
+"""URLs that parsers interpret differently, and schemes and ports other than HTTP's."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from chalicelib.model.errors import (
 )
 from tests.functional.intake.fetching.conftest import Attack
 from tests.helpers.internet import Internet
-from tests.helpers.servers import IMAGE, image_response, redirect_response, says, serving
+from tests.helpers.servers import IMAGE, image_response, redirect_response, sends, serving
 
 OTHER_SCHEMES = [
     "file:///etc/passwd",
@@ -34,7 +34,7 @@ OTHER_SCHEMES = [
     "view-source:http://127.0.0.1/",
 ]
 
-TWO_HOSTS_IN_ONE = {
+AMBIGUOUS = {
     "http://images.example\\@127.0.0.1/": InvalidUrl,
     "http://127.0.0.1\\@images.example/": InvalidUrl,
     "http://127.0.0.1\\.images.example/": InvalidUrl,
@@ -104,33 +104,31 @@ def test_other_schemes_are_not_fetched(attack: Attack, url: str) -> None:
 def test_redirects_to_other_schemes_are_not_followed(
     internet: Internet, attack: Attack, url: str
 ) -> None:
-    with serving(says(redirect_response(url))) as public:
+    with serving(sends(redirect_response(url))) as public:
         internet.serve("images.example", public)
 
         assert type(attack("http://images.example/")) is UrlSchemeNotAllowed
 
 
-@pytest.mark.parametrize("url", TWO_HOSTS_IN_ONE)
-def test_urls_that_two_readers_read_differently(
-    internet: Internet, attack: Attack, url: str
-) -> None:
+@pytest.mark.parametrize("url", AMBIGUOUS)
+def test_an_ambiguous_url_is_not_fetched(internet: Internet, attack: Attack, url: str) -> None:
     internet.names.zone["images.example"] = [["10.0.0.1"]]
 
     refusal = attack(url)
 
-    assert type(refusal) is TWO_HOSTS_IN_ONE[url]
+    assert type(refusal) is AMBIGUOUS[url]
     assert "password" not in str(refusal).replace("a user name or password", "")
 
 
-@pytest.mark.parametrize("url", [url for url in TWO_HOSTS_IN_ONE if url.isprintable() and url])
-def test_redirects_that_two_readers_read_differently(
+@pytest.mark.parametrize("url", [url for url in AMBIGUOUS if url.isprintable() and url])
+def test_a_redirect_to_an_ambiguous_url_is_not_followed(
     internet: Internet, attack: Attack, url: str
 ) -> None:
-    with serving(says(redirect_response(url))) as public:
+    with serving(sends(redirect_response(url))) as public:
         internet.serve("public.example", public)
         internet.names.zone["images.example"] = [["10.0.0.1"]]
 
-        # A relative one leads back to the public server, round and round.
+        # A relative URL leads back to the public server, in a loop.
         assert type(attack("http://public.example/")) in {
             AddressNotPublic,
             InvalidUrl,
@@ -150,22 +148,22 @@ def test_other_ports_are_not_fetched(internet: Internet, attack: Attack, url: st
 def test_redirects_to_other_ports_are_not_followed(
     internet: Internet, attack: Attack, url: str
 ) -> None:
-    with serving(says(redirect_response(url))) as public:
+    with serving(sends(redirect_response(url))) as public:
         internet.serve("public.example", public)
 
         assert type(attack("http://public.example/")) in {UrlPortNotAllowed, InvalidUrl}
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_an_allowed_origin_may_not_hand_on_to_another_that_is_not_public(
+def test_a_redirect_from_an_allowed_origin_to_a_non_public_address_is_not_followed(
     internet: Internet, attack: Attack, status: int
 ) -> None:
-    with serving(says(redirect_response("http://10.0.0.9/secret", status))) as allowed:
+    with serving(sends(redirect_response("http://10.0.0.9/secret", status))) as allowed:
         internet.route("10.0.0.5", 8900, allowed)
         limits = FetchLimits(parse_allowed_origins("http://10.0.0.5:8900"))
 
         assert type(attack("http://10.0.0.5:8900/image.png", limits)) is AddressNotPublic
-        assert allowed.seen()[0] == 1
+        assert allowed.traffic()[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -179,7 +177,9 @@ def test_an_allowed_origin_may_not_hand_on_to_another_that_is_not_public(
         "http://[::ffff:10.0.0.5]:8900/",
     ],
 )
-def test_an_allowed_origin_allows_no_other(internet: Internet, attack: Attack, url: str) -> None:
+def test_an_allowed_origin_does_not_allow_similar_origins(
+    internet: Internet, attack: Attack, url: str
+) -> None:
     internet.names.zone["10.0.0.5.images.example"] = [["10.0.0.5"]]
     limits = FetchLimits(parse_allowed_origins("http://10.0.0.5:8900"), ports=frozenset({80, 8900}))
 
@@ -187,17 +187,17 @@ def test_an_allowed_origin_allows_no_other(internet: Internet, attack: Attack, u
 
 
 def test_an_allowed_origin_is_fetched(internet: Internet) -> None:
-    with serving(says(image_response())) as allowed:
+    with serving(sends(image_response())) as allowed:
         internet.route("10.0.0.5", 8900, allowed)
         limits = FetchLimits(parse_allowed_origins("http://10.0.0.5:8900"))
 
         assert fetch("http://10.0.0.5:8900/image.png", limits).content == IMAGE
-        assert b"\r\nHost: 10.0.0.5:8900\r\n" in allowed.seen()[1]
+        assert b"\r\nHost: 10.0.0.5:8900\r\n" in allowed.traffic()[1]
 
 
-def test_a_redirect_loop_ends(internet: Internet, attack: Attack) -> None:
-    with serving(says(redirect_response("http://images.example/"))) as public:
+def test_a_redirect_loop_is_refused(internet: Internet, attack: Attack) -> None:
+    with serving(sends(redirect_response("http://images.example/"))) as public:
         internet.serve("images.example", public)
 
         assert type(attack("http://images.example/")) is TooManyRedirects
-        assert public.seen()[0] == 4
+        assert public.traffic()[0] == 4

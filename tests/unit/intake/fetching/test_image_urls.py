@@ -1,4 +1,4 @@
-"""How a URL is read, without a network."""
+"""Parsing of URLs and origins; no network."""
 
 import contextlib
 import ipaddress
@@ -16,7 +16,7 @@ from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
 from chalicelib.model.errors import FetchError, UrlHasCredentials
 
 
-def test_the_limits_are_those_of_the_documentation() -> None:
+def test_the_default_limits_are_the_documented_ones() -> None:
     limits = FetchLimits()
 
     assert limits.allowed_origins == frozenset()
@@ -45,11 +45,13 @@ def test_the_limits_are_those_of_the_documentation() -> None:
         ("http://a.example//10.0.0.1/", "http://a.example", "//10.0.0.1/"),
     ],
 )
-def test_urls_that_are_read(url: str, origin: str, request_target: str) -> None:
-    read = parse_image_url(url)
+def test_a_url_is_parsed_into_origin_and_request_target(
+    url: str, origin: str, request_target: str
+) -> None:
+    parsed = parse_image_url(url)
 
-    assert (read.origin, read.request_target) == (origin, request_target)
-    assert read.text == url
+    assert (parsed.origin, parsed.request_target) == (origin, request_target)
+    assert parsed.text == url
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,7 @@ def test_urls_that_are_read(url: str, origin: str, request_target: str) -> None:
         ("http://[::1]:8900", {"http://[::1]:8900"}),
     ],
 )
-def test_allowed_origins_are_read(text: str, origins: set[str]) -> None:
+def test_allowed_origins_are_parsed(text: str, origins: set[str]) -> None:
     assert parse_allowed_origins(text) == origins
 
 
@@ -77,19 +79,19 @@ def test_allowed_origins_are_read(text: str, origins: set[str]) -> None:
         ("10.0.0.0/8", "scheme"),
         ("ftp://a.example", "scheme"),
         ("http://us:password@a.example", "user name or password"),
-        ("http://a.example:http", "cannot be read"),
+        ("http://a.example:http", "cannot be parsed"),
         ("http://a.example http://b.example", "character"),
         ("http://127.1:8900", "four decimal numbers"),
     ],
 )
-def test_allowed_origins_that_are_none_are_refused(text: str, problem: str) -> None:
+def test_what_is_not_an_origin_is_refused_as_an_allowed_origin(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem) as refusal:
         parse_allowed_origins(text)
     assert "us:password" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("url", ["http://us:password@a.example/", "https://us:password@10.0.0.1"])
-def test_credentials_are_not_repeated(url: str) -> None:
+def test_a_refusal_does_not_repeat_credentials(url: str) -> None:
     with pytest.raises(UrlHasCredentials) as refusal:
         parse_image_url(url)
     assert "us:" not in str(refusal.value)
@@ -111,7 +113,7 @@ URLS = (
 )
 
 
-# More often read than refused: hosts of every kind, with anything behind them.
+# Mostly valid: hosts of every kind followed by any text.
 PLAUSIBLE_URLS = st.builds(
     lambda scheme, host, port, rest: f"{scheme}://{host}{port}/{rest}",
     st.sampled_from(["http", "https", "HTTP"]),
@@ -126,7 +128,7 @@ PLAUSIBLE_URLS = st.builds(
 )  # fmt: skip
 
 
-def read_or_assume(url: str) -> ImageUrl:
+def parse_or_assume(url: str) -> ImageUrl:
     try:
         return parse_image_url(url)
     except FetchError:
@@ -138,50 +140,50 @@ def read_or_assume(url: str) -> ImageUrl:
 @example("http://[")
 @example("http://a.example:\uff18\uff10/")
 @example("http://\u2488.example")
-def test_any_text_is_read_or_refused(url: str) -> None:
+def test_any_text_is_parsed_or_refused(url: str) -> None:
     try:
-        read = parse_image_url(url)
+        parsed = parse_image_url(url)
     except FetchError:
         return
-    assert read.scheme in {"http", "https"}
-    assert 1 <= read.port <= 65535
-    # Nothing in it can end a line, a word or a host of the request.
-    assert read.host.isascii()
-    assert not set(read.host) & set("/\\?#@[]%\r\n\t ")
-    assert read.request_target.startswith("/")
-    assert read.request_target.isascii()
-    assert read.request_target.isprintable()
-    assert " " not in read.request_target
+    assert parsed.scheme in {"http", "https"}
+    assert 1 <= parsed.port <= 65535
+    # No character can end a line, a word or the host of the request.
+    assert parsed.host.isascii()
+    assert not set(parsed.host) & set("/\\?#@[]%\r\n\t ")
+    assert parsed.request_target.startswith("/")
+    assert parsed.request_target.isascii()
+    assert parsed.request_target.isprintable()
+    assert " " not in parsed.request_target
 
 
 @given(PLAUSIBLE_URLS)
-def test_what_was_read_reads_the_same_again(url: str) -> None:
-    read = read_or_assume(url)
+def test_a_parsed_url_parses_to_the_same_parts_again(url: str) -> None:
+    parsed = parse_or_assume(url)
 
-    again = parse_image_url(read.origin + read.request_target)
+    again = parse_image_url(parsed.origin + parsed.request_target)
 
-    assert (again.scheme, again.host, again.port) == (read.scheme, read.host, read.port)
-    assert again.request_target == read.request_target
+    assert (again.scheme, again.host, again.port) == (parsed.scheme, parsed.host, parsed.port)
+    assert again.request_target == parsed.request_target
 
 
 @given(PLAUSIBLE_URLS)
-def test_two_other_readers_see_the_same_host(url: str) -> None:
-    read = read_or_assume(url)
-    normalized = read.origin + read.request_target
+def test_urllib_and_urllib3_find_the_same_host(url: str) -> None:
+    parsed = parse_or_assume(url)
+    normalized = parsed.origin + parsed.request_target
 
-    split = urlsplit(normalized)
-    assert (split.hostname, split.port or read.port) == (read.host, read.port)
+    by_urllib = urlsplit(normalized)
+    assert (by_urllib.hostname, by_urllib.port or parsed.port) == (parsed.host, parsed.port)
     try:
-        parsed = parse_url(normalized)
+        by_urllib3 = parse_url(normalized)
     except LocationParseError:
         return
-    assert (parsed.host or "").strip("[]") == read.host
-    assert (parsed.port or read.port) == read.port
+    assert (by_urllib3.host or "").strip("[]") == parsed.host
+    assert (by_urllib3.port or parsed.port) == parsed.port
 
 
 @given(PLAUSIBLE_URLS)
-def test_what_could_be_an_ipv4_address_is_one_in_four_decimal_numbers(url: str) -> None:
-    host = read_or_assume(url).host
+def test_a_host_that_ends_in_a_number_is_an_ipv4_address_of_four_decimal_numbers(url: str) -> None:
+    host = parse_or_assume(url).host
 
     last_label = host.rpartition(".")[2]
     if last_label.isdigit() or re.fullmatch("0x[0-9a-f]*", last_label):
@@ -189,7 +191,7 @@ def test_what_could_be_an_ipv4_address_is_one_in_four_decimal_numbers(url: str) 
 
 
 @given(st.text(max_size=40), st.sampled_from(["http://a.example/x/y?z", "https://[::1]:8/"]))
-def test_any_location_leads_to_a_url_or_is_refused(location: str, base: str) -> None:
+def test_any_location_header_gives_a_url_or_is_refused(location: str, base: str) -> None:
     with contextlib.suppress(FetchError):
         parse_image_url(parse_image_url(base).join(location))
 
