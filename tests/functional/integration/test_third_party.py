@@ -8,7 +8,14 @@ import pytest
 from chalicelib.integration.circuit_breaker import CircuitBreaker
 from chalicelib.integration.third_party import Attempt, AttemptOutcome, ThirdParty
 from tests.helpers.internet import Internet
-from tests.helpers.servers import Script, goes_on, redirect_response, says, serving, stays_silent
+from tests.helpers.servers import (
+    Script,
+    keeps_sending,
+    redirect_response,
+    sends,
+    sends_then_hangs,
+    serving,
+)
 
 SECONDS = 0.5
 SLACK_SECONDS = 1.0
@@ -35,10 +42,10 @@ def timed_attempt() -> Attempt:
 
 
 def test_the_request_is_signed_and_minimal(internet: Internet) -> None:
-    with serving(says(NO_CONTENT)) as receiver:
+    with serving(sends(NO_CONTENT)) as receiver:
         internet.serve("receiver.example", receiver)
         assert attempt() == Attempt(AttemptOutcome.DELIVERED, status_code=204)
-        lines = receiver.seen()[1].decode().split("\r\n")
+        lines = receiver.traffic()[1].decode().split("\r\n")
     assert lines[0] == "POST /results?key=1 HTTP/1.1"
     names = [line.partition(":")[0] for line in lines[1:] if line]
     assert sorted(names[:9]) == [
@@ -64,9 +71,13 @@ def test_slow_dns_ends_by_the_deadline(internet: Internet) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(stays_silent(), id="silent"),
-        pytest.param(goes_on(b"HTTP/1.1 204 No Content\r\nX: ", b"x", 0.02), id="dripping headers"),
-        pytest.param(goes_on(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02), id="endless continue"),
+        pytest.param(sends_then_hangs(), id="silent"),
+        pytest.param(
+            keeps_sending(b"HTTP/1.1 204 No Content\r\nX: ", b"x", 0.02), id="dripping headers"
+        ),
+        pytest.param(
+            keeps_sending(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02), id="endless continue"
+        ),
     ],
 )
 def test_a_slow_receiver_ends_by_the_deadline(internet: Internet, script: Script) -> None:
@@ -76,16 +87,16 @@ def test_a_slow_receiver_ends_by_the_deadline(internet: Internet, script: Script
 
 
 def test_an_error_keeps_its_status_when_its_body_never_comes(internet: Internet) -> None:
-    with serving(stays_silent(b"HTTP/1.1 400 No\r\nContent-Length: 5\r\n\r\n")) as receiver:
+    with serving(sends_then_hangs(b"HTTP/1.1 400 No\r\nContent-Length: 5\r\n\r\n")) as receiver:
         internet.serve("receiver.example", receiver)
         assert timed_attempt() == Attempt(AttemptOutcome.REFUSED, "HTTP status 400", 400)
 
 
 def test_a_redirect_is_refused_and_not_followed(internet: Internet) -> None:
-    with serving(says(redirect_response("http://elsewhere.example/"))) as receiver:
+    with serving(sends(redirect_response("http://elsewhere.example/"))) as receiver:
         internet.serve("receiver.example", receiver)
         assert attempt() == Attempt(AttemptOutcome.REFUSED, "HTTP status 302", 302)
-    assert not internet.names.looked_up["elsewhere.example"]
+    assert not internet.names.lookups["elsewhere.example"]
 
 
 def test_nothing_of_the_environment_takes_part(
@@ -96,8 +107,8 @@ def test_nothing_of_the_environment_takes_part(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine receiver.example login us password ours\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with serving(says(NO_CONTENT)) as receiver:
+    with serving(sends(NO_CONTENT)) as receiver:
         internet.serve("receiver.example", receiver)
         attempt("http://user:password@receiver.example/")
-        assert b"Authorization" not in receiver.seen()[1]
-    assert internet.guarded.seen() == (0, b"")
+        assert b"Authorization" not in receiver.traffic()[1]
+    assert internet.guarded.traffic() == (0, b"")

@@ -16,7 +16,7 @@ from chalicelib.transport.deadline import Deadline
 from chalicelib.transport.errors import DeadlinePassed, TransportError
 from chalicelib.transport.guarded_http import guarded_request
 from tests.helpers.internet import Internet
-from tests.helpers.servers import Script, goes_on, says, serving, stays_silent
+from tests.helpers.servers import Script, keeps_sending, sends, sends_then_hangs, serving
 
 AUTHORITY = trustme.CA()
 SECONDS = 0.5
@@ -73,9 +73,9 @@ def reads_slowly(peer: socket) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(stays_silent(), id="silent"),
-        pytest.param(goes_on(TLS_RECORD, b"\0", EVERY_SECONDS), id="dripping"),
-        pytest.param(stays_silent(TLS_RECORD), id="stopping"),
+        pytest.param(sends_then_hangs(), id="silent"),
+        pytest.param(keeps_sending(TLS_RECORD, b"\0", EVERY_SECONDS), id="dripping"),
+        pytest.param(sends_then_hangs(TLS_RECORD), id="stopping"),
     ],
 )
 def test_a_tls_handshake(internet: Internet, script: Script) -> None:
@@ -88,11 +88,13 @@ def test_a_tls_handshake(internet: Internet, script: Script) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(stays_silent(), id="no status"),
-        pytest.param(goes_on(b"HTTP/1.1 ", b"2", EVERY_SECONDS), id="status"),
-        pytest.param(goes_on(OK + b"X: ", b"x", EVERY_SECONDS), id="headers"),
-        pytest.param(goes_on(b"", b"HTTP/1.1 100 Continue\r\n\r\n", EVERY_SECONDS), id="continue"),
-        pytest.param(goes_on(OK + b"\r\n", b"x", EVERY_SECONDS), id="body"),
+        pytest.param(sends_then_hangs(), id="no status"),
+        pytest.param(keeps_sending(b"HTTP/1.1 ", b"2", EVERY_SECONDS), id="status"),
+        pytest.param(keeps_sending(OK + b"X: ", b"x", EVERY_SECONDS), id="headers"),
+        pytest.param(
+            keeps_sending(b"", b"HTTP/1.1 100 Continue\r\n\r\n", EVERY_SECONDS), id="continue"
+        ),
+        pytest.param(keeps_sending(OK + b"\r\n", b"x", EVERY_SECONDS), id="body"),
     ],
 )
 def test_a_response(internet: Internet, tls: ssl.SSLContext, script: Script, scheme: str) -> None:
@@ -130,7 +132,7 @@ def test_an_error_of_the_network_is_always_one_of_ours(internet: Internet) -> No
         b"\0" * 100,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",
     ):
-        with serving(says(answer)) as server:
+        with serving(sends(answer)) as server:
             internet.serve("images.example", server)
             with pytest.raises(TransportError):
                 send("http://images.example/")
