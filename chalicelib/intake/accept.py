@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from chalicelib.aws.observability import about_image, count, count_bytes, timed
@@ -46,15 +46,16 @@ class ImageIntake:
         self._usage = usage
 
     def accept(self, new: NewImage) -> Accepted:
-        """Store the image of a `POST /images`.
+        """Store the image of a `POST /images`; a known one comes back with everything known of it.
 
         Raises what `accept_url` and `accept_content` raise, and ValueError without URL and content.
         """
-        if new.content is not None:
-            return self.accept_content(new.content, new.features)
-        if new.url is not None:
-            return self.accept_url(new.url, new.features)
-        raise ValueError("A new image needs a URL or content.")
+        accepted = self._accept(new)
+        if accepted.is_new:
+            return accepted
+        # Registering reads no findings, and of the ways in only this one answers with them.
+        known = self._catalog.find(accepted.image.id)
+        return replace(accepted, image=known or accepted.image)
 
     def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
         """Fetch and store the image at `url`.
@@ -111,9 +112,7 @@ class ImageIntake:
         # recognition may have run already, without these features.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
-        if is_new:
-            return Accepted(registered.image, is_new=True)
-        saved = [feature for feature in features if feature not in registered.added]
-        self._usage.count_saved(saved, image_id, now)
-        # `registered.image` has no findings.
-        return Accepted(self._catalog.find(image_id) or registered.image, is_new=False)
+        if not is_new:
+            saved = [feature for feature in features if feature not in registered.added]
+            self._usage.count_saved(saved, image_id, now)
+        return Accepted(registered.image, is_new)

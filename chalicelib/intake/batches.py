@@ -116,7 +116,7 @@ class Batches:
             tuple(_entry(batch_id, row) for row in rows if row["sk"] != "BATCH"),
         )
 
-    def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, is_last_attempt: bool) -> None:
+    def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, last_attempt: bool) -> None:
         """Fetch and store one URL of a batch, and write its outcome: an image or a failure.
 
         Raises FetchTimedOut or ImageServerUnreachable, which may be transient, so that the message
@@ -125,7 +125,7 @@ class Batches:
         try:
             image_id = intake.accept_url(entry.url, entry.features).image.id
         except _TRANSIENT_ERRORS as error:
-            if not is_last_attempt:
+            if not last_attempt:
                 raise
             self._write(entry, {"code": type(error).__name__, "message": str(error)})
         except ImageRecognitionError as refusal:

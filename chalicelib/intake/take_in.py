@@ -31,7 +31,7 @@ class QueuedImages:
         body = json_object(message.body)
         if "batch_id" in body:
             self._batches.take_in(
-                parse_batch_entry(body), self._intake, is_last_attempt=message.is_last_receive
+                parse_batch_entry(body), self._intake, last_attempt=message.is_last_receive
             )
             return
         for upload_id in map(upload_id_of, keys_of_notification(body)):

@@ -46,13 +46,13 @@ class ResultDelivery:
         self.deliver(
             parse_result_event(message.body),
             receive_count=message.receive_count,
-            last_try=message.is_last_receive,
+            last_attempt=message.is_last_receive,
         )
 
-    def deliver(self, event: ResultEvent, *, receive_count: int, last_try: bool) -> None:
+    def deliver(self, event: ResultEvent, *, receive_count: int, last_attempt: bool) -> None:
         """Send an image's result, unless the image is gone or the third party has it already.
 
-        `receive_count` is 1 for the first attempt; `last_try` says that the message will not be
+        `receive_count` is 1 for the first attempt; `last_attempt` says that the message will not be
         received again. Raises DeliveryFailed if the attempt fails, the last one included, and
         DeliveryRefused if another attempt would not help. The third party recognizes a repetition
         by its webhook-id.
@@ -64,23 +64,23 @@ class ResultDelivery:
             elif _is_settled(image, event):
                 logger.info("Delivery %d has already ended", event.delivery)
             else:
-                self._deliver(image, event, receive_count, last_try=last_try)
+                self._deliver(image, event, receive_count, last_attempt=last_attempt)
 
     def _deliver(
-        self, image: Image, event: ResultEvent, receive_count: int, *, last_try: bool
+        self, image: Image, event: ResultEvent, receive_count: int, *, last_attempt: bool
     ) -> None:
         before = _delivery(image, event.delivery)
         if self._third_party is None:
             not_configured = DeliveryStatus.NOT_CONFIGURED
             self._record(image, replace(before, status=not_configured, reason=NO_THIRD_PARTY))
             return
-        attempt = self._attempt(self._third_party, image, event, last_try=last_try)
+        attempt = self._attempt(self._third_party, image, event, last_attempt=last_attempt)
         pause = self._schedule.pause_seconds(receive_count, attempt.retry_after_seconds)
         if attempt.outcome is AttemptOutcome.WITHHELD:
             count("DeliveriesWithheld")
             self._record(image, _withheld(before, pause))
             raise DeliveryFailed(attempt.reason or "withheld", pause)
-        delivery = _after(attempt, before, pause, last_try=last_try)
+        delivery = _after(attempt, before, pause, last_attempt=last_attempt)
         self._record(image, delivery)
         if delivery.status is DeliveryStatus.DELIVERED:
             count("ResultsDelivered")
@@ -92,11 +92,11 @@ class ResultDelivery:
             raise DeliveryRefused(delivery.reason)
         if attempt.outcome is AttemptOutcome.TRY_AGAIN:
             raise DeliveryFailed(
-                f"attempt {delivery.tries}: {attempt.reason}", 0 if last_try else pause
+                f"attempt {delivery.tries}: {attempt.reason}", 0 if last_attempt else pause
             )
 
     def _attempt(
-        self, third_party: ThirdParty, image: Image, event: ResultEvent, *, last_try: bool
+        self, third_party: ThirdParty, image: Image, event: ResultEvent, *, last_attempt: bool
     ) -> Attempt:
         try:
             document = xml_document.document(image)
@@ -105,7 +105,7 @@ class ResultDelivery:
         try:
             with timed("DeliverySeconds"):
                 return third_party.post(
-                    document, webhook_id=event.id, bypass_circuit_breaker=last_try
+                    document, webhook_id=event.id, bypass_circuit_breaker=last_attempt
                 )
         except Exception as error:
             # Whatever it is, the image must show that its result is not delivered.
@@ -133,12 +133,12 @@ def _withheld(before: Delivery, pause: float) -> Delivery:
     return replace(before, status=DeliveryStatus.PENDING, next_try_at=_after_pause(pause))
 
 
-def _after(attempt: Attempt, before: Delivery, pause: float, *, last_try: bool) -> Delivery:
+def _after(attempt: Attempt, before: Delivery, pause: float, *, last_attempt: bool) -> Delivery:
     """The delivery after an attempt."""
     match attempt.outcome:
         case AttemptOutcome.DELIVERED:
             status = DeliveryStatus.DELIVERED
-        case AttemptOutcome.TRY_AGAIN if not last_try:
+        case AttemptOutcome.TRY_AGAIN if not last_attempt:
             status = DeliveryStatus.PENDING
         case _:
             status = DeliveryStatus.FAILED

@@ -217,7 +217,7 @@ class World:
                 self.recognition.recognize(image_id, last_attempt=False)
         else:
             result = events.parse_result_event(body)
-            self.services.delivery.deliver(result, receive_count=1, last_try=False)
+            self.services.delivery.deliver(result, receive_count=1, last_attempt=False)
 
     def recognize_more(self, image_id: str) -> None:
         """Request FEATURES like a client that retries, and process until none is pending."""

@@ -89,7 +89,7 @@ def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages() -> None:
 
 def test_the_entry_of_an_accepted_url_has_its_image_id() -> None:
     dynamodb = FakeDynamoDb()
-    batches(dynamodb).take_in(ENTRY, FakeIntake(), is_last_attempt=False)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
     (item,) = dynamodb.items
     assert (item["pk"], item["sk"], item["image_id"]) == ("BATCH#b", "URL#0007", IMAGE_ID)
 
@@ -97,7 +97,7 @@ def test_the_entry_of_an_accepted_url_has_its_image_id() -> None:
 def test_the_entry_of_a_refused_url_has_the_code_and_message_at_once() -> None:
     dynamodb = FakeDynamoDb()
     intake = FakeIntake(NotAnImage("This is a web page."))
-    batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=False)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
     (item,) = dynamodb.items
     assert (item["code"], item["message"]) == ("NotAnImage", "This is a web page.")
 
@@ -106,9 +106,9 @@ def test_a_transient_error_is_a_failure_on_the_last_attempt_only() -> None:
     dynamodb = FakeDynamoDb()
     intake = FakeIntake(FetchTimedOut("Not fetched within 20 s."))
     with pytest.raises(FetchTimedOut):
-        batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=False)  # type: ignore[arg-type]
+        batches(dynamodb).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
     assert dynamodb.items == []
-    batches(dynamodb).take_in(ENTRY, intake, is_last_attempt=True)  # type: ignore[arg-type]
+    batches(dynamodb).take_in(ENTRY, intake, last_attempt=True)  # type: ignore[arg-type]
     assert dynamodb.items[0]["code"] == "FetchTimedOut"
 
 

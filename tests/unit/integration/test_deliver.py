@@ -37,13 +37,13 @@ class World:
         self.third_party = FakeThirdParty(list(attempts))
 
     def deliver(
-        self, event: ResultEvent = EVENT, *, receive_count: int = 1, last_try: bool = False
+        self, event: ResultEvent = EVENT, *, receive_count: int = 1, last_attempt: bool = False
     ) -> None:
         ResultDelivery(
             self.catalog,
             self.third_party,  # type: ignore[arg-type]  # a fake
             RetrySchedule((5, 30, 120)),
-        ).deliver(event, receive_count=receive_count, last_try=last_try)
+        ).deliver(event, receive_count=receive_count, last_attempt=last_attempt)
 
     @property
     def delivery(self) -> Delivery:
@@ -64,7 +64,7 @@ def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later(
 ) -> None:
     world = World(memory, DELIVERED)
     nobody = ResultDelivery(world.catalog, None, RetrySchedule((5,)))
-    nobody.deliver(EVENT, receive_count=1, last_try=False)
+    nobody.deliver(EVENT, receive_count=1, last_attempt=False)
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.NOT_CONFIGURED, 0)
     assert world.delivery.reason is not None
     assert "THIRD_PARTY_URL" in world.delivery.reason
@@ -108,12 +108,12 @@ def test_a_wish_to_be_left_alone_for_a_while_is_respected(memory: MemoryCatalog)
     assert caught.value.pause_seconds >= 600
 
 
-def test_at_the_last_try_the_delivery_failed_and_the_message_goes_to_the_dead_letters(
+def test_at_the_last_attempt_the_delivery_failed_and_the_message_goes_to_the_dead_letters(
     memory: MemoryCatalog,
 ) -> None:
     world = World(memory, DOWN)
     with pytest.raises(DeliveryFailed) as caught:
-        world.deliver(last_try=True)
+        world.deliver(last_attempt=True)
     assert caught.value.pause_seconds == 0
     assert world.delivery.status is DeliveryStatus.FAILED
     assert (world.delivery.status_code, world.delivery.reason) == (503, "HTTP status 503")
@@ -139,10 +139,12 @@ def test_what_is_held_back_counts_as_no_try_and_comes_again(memory: MemoryCatalo
     assert replace(shown, next_try_at=None) == FIRST
 
 
-def test_without_a_secret_nothing_is_sent_and_the_last_try_shows_why(memory: MemoryCatalog) -> None:
+def test_without_a_secret_nothing_is_sent_and_the_last_attempt_shows_why(
+    memory: MemoryCatalog,
+) -> None:
     world = World(memory, PermissionError("no secret"))
     with pytest.raises(DeliveryFailed):
-        world.deliver(last_try=True)
+        world.deliver(last_attempt=True)
     assert world.delivery.status is DeliveryStatus.FAILED
     assert world.delivery.reason == "not sent: PermissionError"
 
@@ -167,7 +169,7 @@ def test_a_message_that_is_put_back_from_the_dead_letter_queue_is_sent_again(
 ) -> None:
     world = World(memory, answer, WITHHELD, DELIVERED)
     with pytest.raises(error):
-        world.deliver(last_try=True)
+        world.deliver(last_attempt=True)
     with pytest.raises(DeliveryFailed):
         world.deliver()
     assert world.delivery.next_try_at is not None
