@@ -82,6 +82,13 @@ class ImageIntake:
         with about_image(image_id):
             return self._store_and_register(image_id, prepared, features, source)
 
+    def _accept(self, new: NewImage) -> Accepted:
+        if new.content is not None:
+            return self.accept_content(new.content, new.features)
+        if new.url is not None:
+            return self.accept_url(new.url, new.features)
+        raise ValueError("A new image needs a URL or content.")
+
     def _store_and_register(
         self,
         image_id: str,
