@@ -1,7 +1,7 @@
 """Finds lines of text: the detector of PP-OCRv6, which marks the cores of text lines.
 
 The constants are those that RapidOCR 3.10.0 uses with this network (config.yaml, Det). `regions`
-replaces what RapidOCR does with OpenCV, Shapely and pyclipper (decision 15).
+replaces what RapidOCR does with OpenCV, Shapely and pyclipper.
 """
 
 from dataclasses import dataclass
