@@ -10,7 +10,7 @@ from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.taxonomy import Taxonomy
 from localcloud.rekognition.validation import validate_response
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 from tests.helpers.rekognition.shapes import RESPONSE
 
 LABELS = [
@@ -30,7 +30,7 @@ class FakeRecognizer:
 
 def answer(**request: Any) -> dict[str, Any]:
     operation = DetectLabels(cast(LabelRecognizer, FakeRecognizer()), Taxonomy.load())
-    response = operation.answer(request, picture_of((200, 30, 30)))
+    response = operation.answer(request, image_of((200, 30, 30)))
     validate_response(response, RESPONSE)
     return response
 

@@ -8,7 +8,7 @@ from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer, Word
 from localcloud.rekognition.validation import validate_response
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 from tests.helpers.rekognition.shapes import response_of
 
 
@@ -36,7 +36,7 @@ def detections(lines: list[Line] = LINES, **filters: Any) -> list[dict[str, Any]
 
     operation = DetectText(lambda: cast(TextRecognizer, FakeRecognizer()))
     request = {"Filters": filters} if filters else {}
-    response = operation.answer(request, picture_of((255, 255, 255), 400, 400))
+    response = operation.answer(request, image_of((255, 255, 255), 400, 400))
     validate_response(response, response_of("DetectText"))
     assert response["TextModelVersion"]
     found: list[dict[str, Any]] = response["TextDetections"]

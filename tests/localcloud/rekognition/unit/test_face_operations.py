@@ -12,11 +12,11 @@ from localcloud.rekognition.face_search import FaceSearch
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.validation import validate_response
 from tests.helpers.rekognition.faces import FakeFaces
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 from tests.helpers.rekognition.shapes import response_of
 
 HERSELF, AGAIN, CROWD, NOBODY = (
-    picture_of(color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9))
+    image_of(color) for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9))
 )
 PEOPLE = {"CollectionId": "people"}
 
@@ -24,9 +24,9 @@ PEOPLE = {"CollectionId": "people"}
 @pytest.fixture
 def faces() -> FakeFaces:
     faces = FakeFaces()
-    faces.show(HERSELF, 0.0)
-    faces.show(AGAIN, 0.4)  # the same person in another light
-    faces.show(CROWD, 1.2, 0.45, 1.1)
+    faces.place(HERSELF, 0.0)
+    faces.place(AGAIN, 0.4)  # the same person in another light
+    faces.place(CROWD, 1.2, 0.45, 1.1)
     return faces
 
 

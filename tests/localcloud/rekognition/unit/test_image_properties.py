@@ -8,7 +8,7 @@ from localcloud.rekognition.colors import css_color, dominant_colors, simplified
 from localcloud.rekognition.detector import Box
 from localcloud.rekognition.image_properties import image_properties
 from localcloud.rekognition.images import DecodedImage
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
 
@@ -29,7 +29,7 @@ def quality(picture: DecodedImage) -> dict[str, float]:
 
 
 def test_a_red_picture_is_red() -> None:
-    (color,) = image_properties(picture_of(RED), [], 10)["DominantColors"]
+    (color,) = image_properties(image_of(RED), [], 10)["DominantColors"]
     assert color == {
         "Red": 255,
         "Green": 0,
@@ -42,7 +42,7 @@ def test_a_red_picture_is_red() -> None:
 
 
 def test_the_most_frequent_color_comes_first_with_its_share() -> None:
-    pixels = picture_of(WHITE, 100, 100).pixels
+    pixels = image_of(WHITE, 100, 100).pixels
     pixels[:25] = RED
     white, red = dominant_colors(pixels.reshape(-1, 3), 5)
     assert (white.red, white.green, white.blue) == WHITE
@@ -84,25 +84,25 @@ def test_colors_have_the_names_that_people_give_them(
 
 
 def test_white_is_brighter_than_grey_and_grey_than_black() -> None:
-    brightness = [quality(picture_of((v, v, v)))["Brightness"] for v in (0, 128, 255)]
+    brightness = [quality(image_of((v, v, v)))["Brightness"] for v in (0, 128, 255)]
     assert brightness == [pytest.approx(0), pytest.approx(50.2, abs=0.1), pytest.approx(100)]
 
 
 def test_half_black_and_half_white_is_the_highest_contrast() -> None:
     assert quality(chessboard())["Contrast"] == pytest.approx(100)
     assert quality(chessboard(100, 150))["Contrast"] == pytest.approx(19.6, abs=0.1)
-    assert quality(picture_of(RED))["Contrast"] == pytest.approx(0, abs=1e-6)
+    assert quality(image_of(RED))["Contrast"] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_blurred_picture_is_less_sharp() -> None:
     sharpness = [quality(blurred(chessboard(), radius))["Sharpness"] for radius in (0, 1, 3)]
     assert sharpness == sorted(sharpness, reverse=True)
     assert sharpness[0] > 50
-    assert quality(picture_of(RED))["Sharpness"] == pytest.approx(0, abs=1e-6)
+    assert quality(image_of(RED))["Sharpness"] == pytest.approx(0, abs=1e-6)
 
 
 def of_halves(boxes: list[Box]) -> dict[str, Any]:
-    pixels = picture_of(WHITE, 200, 100).pixels
+    pixels = image_of(WHITE, 200, 100).pixels
     pixels[:, 100:] = BLACK
     return image_properties(DecodedImage(pixels), boxes, 3)
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from localcloud.rekognition.images import decode
 from localcloud.rekognition.protocol import ServiceError
-from tests.helpers.rekognition.pictures import encoded
+from tests.helpers.rekognition.images import encoded
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -9,7 +9,7 @@ from localcloud.rekognition.fusion import Label
 from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.labels import MAX_CROPS, LabelRecognizer, middle, whole_views
 from localcloud.rekognition.taxonomy import Taxonomy
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 PERSON, CAR, DOG = 1, 3, 18
 STATION_WAGON, PUG = 436, 254
@@ -54,7 +54,7 @@ def recognized(
 
 
 def red_car_and_blue_dog() -> DecodedImage:
-    pixels = picture_of((0, 0, 0), 400, 100).pixels
+    pixels = image_of((0, 0, 0), 400, 100).pixels
     pixels[:, :100] = (255, 0, 0)
     pixels[:, 300:] = (0, 0, 255)
     return DecodedImage(pixels)
@@ -93,7 +93,7 @@ def test_many_boxes_of_one_class_leave_a_crop_for_another() -> None:
 
 def test_a_box_on_the_very_edge_still_has_pixels() -> None:
     edges = [Box(1, 1, 1, 1), Box(0, 0, 0, 0), Box(0.999, 0, 1, 1)]
-    _, crops = recognized(picture_of((9, 9, 9), 80, 80), *(Detection(CAR, 0.9, e) for e in edges))
+    _, crops = recognized(image_of((9, 9, 9), 80, 80), *(Detection(CAR, 0.9, e) for e in edges))
     assert all(min(crop.shape[:2]) > 0 for crop in crops)
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle, cut_out
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 
 def test_the_corners_begin_at_the_start_of_the_upper_edge() -> None:
@@ -29,5 +29,5 @@ def test_what_is_cut_out_begins_at_its_start(along: tuple[float, float], expecte
 
 
 def test_what_is_cut_beyond_the_edge_repeats_the_edge() -> None:
-    cut = cut_out(picture_of((200, 30, 30)), Rectangle((60.0, 45.0), (1.0, 0.0), 123.0, 92.0))
+    cut = cut_out(image_of((200, 30, 30)), Rectangle((60.0, 45.0), (1.0, 0.0), 123.0, 92.0))
     assert cut.min(axis=(0, 1)).tolist() == [200, 30, 30]

@@ -10,7 +10,7 @@ from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.service import Operation, Rekognition
 from localcloud.rekognition.stored_images import StoredImages
-from tests.helpers.rekognition.pictures import encoded
+from tests.helpers.rekognition.images import encoded
 
 PNG = encoded(Image.new("RGB", (120, 90), "green"), "PNG")
 

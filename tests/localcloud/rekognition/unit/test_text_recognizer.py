@@ -7,7 +7,7 @@ from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.detector import TextDetector, TextRegion
 from localcloud.rekognition.text.reader import Character, TextReader
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 WHITE = (255, 255, 255)
 
@@ -42,7 +42,7 @@ class FakeReader:
 def recognized(regions: list[TextRegion], *texts: list[Character]) -> list[Line]:
     detector, reader = FakeDetector(*regions), FakeReader(*texts)
     recognizer = TextRecognizer(cast(TextDetector, detector), cast(TextReader, reader))
-    return recognizer.recognize(picture_of(WHITE, 400, 300))
+    return recognizer.recognize(image_of(WHITE, 400, 300))
 
 
 def test_a_line_is_split_into_words_at_its_spaces() -> None:
