@@ -2,8 +2,8 @@
 
     python -m benchmarks.package [--runs 15]
 
-Alternating runs compare the import with `import chalice, boto3, requests`, which any such app needs.
-The package is that of the last deploy (`make demo` creates one).
+Alternating runs compare the import with `import chalice, boto3, requests`, which any such app
+needs. The package is that of the last deploy (`make demo` creates one).
 """
 
 import argparse

@@ -58,8 +58,8 @@ class Round:
 class Mix:
     """Images sent to a third party with a mix of faults.
 
-    The image `exhausted_id` gets only server errors in the first round. `redriven` has the number of
-    failed deliveries and the output of the redrive command, for every round but the last.
+    The image `exhausted_id` gets only server errors in the first round. For every round but the
+    last, `redriven` has the number of failed deliveries and the output of the redrive command.
     """
 
     ids: list[str]

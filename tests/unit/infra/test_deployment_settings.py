@@ -78,7 +78,7 @@ def test_the_api_times_out_before_api_gateway_does_after_29_seconds(stage: str) 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", WORKERS)
-def test_a_queues_visibility_timeout_is_six_times_its_functions_timeout(
+def test_visibility_timeouts_are_at_least_six_times_the_functions_timeout(
     stage: str, function: str
 ) -> None:
     part, queue = WORKERS[function]
@@ -118,7 +118,7 @@ def test_every_trigger_in_app_py_has_a_policy() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_policies_use_no_wildcard_actions_or_resources(function: str) -> None:
+def test_policies_allow_named_actions_on_resources_of_the_stage(function: str) -> None:
     for statement in policy_of(function)["Statement"]:
         assert not any("*" in action for action in statement["Action"]), statement
         listed = statement["Resource"]
