@@ -83,7 +83,7 @@ def test_add_increments_the_stored_numbers(table: Table) -> None:
     assert (found["LABELS"], found["calls"]) == (2, 4)
 
 
-def test_an_item_over_400_kb_is_refused(table: Table) -> None:
+def test_an_item_over_400_kb_is_rejected(table: Table) -> None:
     with pytest.raises(ClientError, match=r"400 ?KB|size"):
         table.put(item("a", text="x" * 410 * 1024))
     assert table.get("p", "a") is None

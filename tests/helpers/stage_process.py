@@ -1,4 +1,4 @@
-"""A local stage for tests: a copy of the project on free ports, started like `make run` does."""
+"""A local stage for tests: a copy of the project on free ports, run as `make run` runs it."""
 
 import json
 import os

@@ -191,7 +191,7 @@ def ended_delivery(stage: StageProcess, image_id: str) -> dict[str, Any]:
     )
 
 
-def test_a_deploy_completes_after_one_killed_between_stacks(
+def test_repeating_a_deploy_killed_after_the_second_stack_completes_it(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
     kill_deploy_at(own_stage, rf"stack {NAME}-recognition: created")
@@ -201,7 +201,7 @@ def test_a_deploy_completes_after_one_killed_between_stacks(
     assert_deployed_once(own_stage)
 
 
-def test_a_deploy_after_one_killed_inside_chalice_creates_no_duplicates(
+def test_repeating_a_deploy_killed_inside_chalice_creates_no_duplicates(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
     first = run(own_stage, "deploy")

@@ -1,4 +1,4 @@
-"""A page costs the same in a larger catalog; `python -m benchmarks.read_cost` tries 100,000."""
+"""A page costs the same in a larger catalog; benchmarks/read_cost.py goes up to 100,000 images."""
 
 from benchmarks.read_cost import MOST_GROWTH, measure
 

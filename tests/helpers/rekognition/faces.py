@@ -13,7 +13,7 @@ from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Points, Rectangle
 
 # The points of the mesh that the code uses, for a face that looks straight at the viewer: x to the
-# right, y down, z away from the viewer, with the tip of the nose at the origin.
+# right, y down, z away from the viewer, with the tip of the nose at x = y = 0.
 _POINTS: Mapping[int, tuple[float, float, float]] = {
     33: (-30, -20, 0),
     133: (-10, -20, 0),
@@ -34,7 +34,7 @@ _POINTS: Mapping[int, tuple[float, float, float]] = {
 
 
 def mesh_at(x: float, y: float, *, degrees: float = 0, axis: str = "z") -> Mesh:
-    """A face with its nose at (x, y) in pixels, turned about an axis of the image.
+    """A face centered at (x, y) in pixels, turned about an axis of the image.
 
     About z, it turns clockwise in the image. About y, its right side turns away from the viewer, so
     that it looks to the image's right. About x, its chin turns away, so that it looks down.

@@ -78,7 +78,7 @@ def image_count(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="package")
 def third_party(image_count: int) -> Iterator[FaultyThirdParty]:
-    """The third party of all images; one for each image count."""
+    """A third party that fails; a new one for each image count."""
     third_party = FaultyThirdParty()
     yield third_party
     third_party.close()

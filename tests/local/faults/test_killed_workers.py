@@ -1,4 +1,4 @@
-"""A killed worker loses no result and costs a second call only if the response died with it."""
+"""A killed worker loses no result, and costs a second call only if it held a response."""
 
 from datetime import datetime
 

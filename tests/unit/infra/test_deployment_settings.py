@@ -70,7 +70,7 @@ def policy_of(function: str) -> Any:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_api_times_out_before_api_gateway_does_after_29_seconds(stage: str) -> None:
+def test_the_api_times_out_within_the_29_seconds_of_api_gateway(stage: str) -> None:
     assert setting(stage, "api_handler", "lambda_timeout") <= 29
     assert setting(stage, "authorize", "lambda_timeout") <= 29
     assert CONFIG["api_gateway_endpoint_type"] == "REGIONAL"

@@ -180,7 +180,7 @@ def test_boto3_gets_the_same_responses(url: str, on_the_wire: dict[str, dict[str
     assert comparable(responses) == comparable(on_the_wire)
 
 
-@pytest.mark.skipif(AWS is None, reason="there is no AWS CLI on this machine")
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
 def test_the_aws_cli_gets_the_same_responses(
     url: str, on_the_wire: dict[str, dict[str, Any]]
 ) -> None:
@@ -193,7 +193,7 @@ def test_the_aws_cli_gets_the_same_responses(
     assert comparable(call_all(call)) == comparable(on_the_wire)
 
 
-@pytest.mark.skipif(AWS is None, reason="there is no AWS CLI on this machine")
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
 def test_the_aws_cli_reports_an_operation_without_a_model(url: str) -> None:
     done = aws(url, "RecognizeCelebrities", {"Image": image(WOMAN)})
     assert done.returncode != 0
@@ -389,7 +389,7 @@ def test_botocores_paginators_read_all_pages(client: Any) -> None:
 @pytest.mark.parametrize(
     "operation", [name for name in MODEL.operation_names if name not in REQUESTS]
 )
-def test_an_operation_without_a_model_says_so(operation: str, url: str) -> None:
+def test_an_operation_without_a_model_is_not_implemented(operation: str, url: str) -> None:
     status, response = post_json(url, operation, {})
     assert (status, response["__type"]) == (501, "NotImplementedException")
     assert f"no model for {operation}" in response["message"]

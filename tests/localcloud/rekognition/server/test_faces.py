@@ -87,7 +87,7 @@ def test_with_all_attributes_a_smiling_woman_is_described_as_one(client: Any) ->
     assert face["Emotions"][0]["Type"] == "HAPPY"
     assert sum(emotion["Confidence"] for emotion in face["Emotions"]) == pytest.approx(100, abs=0.1)
     assert len(face["Landmarks"]) > 20
-    assert "Smile" not in face  # there is no model for it
+    assert "Smile" not in face  # no model detects it
 
 
 def test_single_attributes_can_be_requested(client: Any) -> None:

@@ -135,7 +135,7 @@ def test_the_center_alone_is_no_evidence() -> None:
     assert "Pug" not in labels
 
 
-def test_nothing_seen_is_no_label() -> None:
+def test_without_evidence_there_is_no_label() -> None:
     assert fused() == {}
 
 
