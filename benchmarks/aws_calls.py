@@ -1,11 +1,11 @@
-"""Lists the AWS calls made for one image, from POST to the third party, and the reason for each.
+"""Lists the AWS calls per image, from POST to the third party, and the reason for each.
 
     python -m benchmarks.aws_calls
 
-The use cases run in this process against the emulator; botocore's events record the calls. Those of
-the second image are listed, because the first one in a process also reads secrets and stores the
-models' versions. What AWS does itself is not included: S3 publishing to SNS, SNS sending to SQS,
-Lambda polling the queues. Prints Markdown; exits with status 1 if the calls differ from REASONS.
+The use cases run in this process against the emulator, and botocore's events record the calls. The
+list is that of the second image, because the first one in a process also reads secrets and stores
+the models' versions. It omits what AWS does itself: S3 publishes to SNS, SNS sends to SQS, Lambda
+polls the queues. Prints Markdown; exits with status 1 if the calls differ from REASONS.
 """
 
 import io
@@ -23,24 +23,24 @@ from tests.helpers.bare_emulator import CREDENTIALS, bare_emulator
 from tests.helpers.one_process import CountingServer, World
 
 REASONS = (
-    ("s3.PutObject", "store the image, unless it is stored"),
-    ("dynamodb.PutItem", "create the image as PENDING, with its sources and requested features"),
+    ("s3.PutObject", "store the image unless it exists"),
+    ("dynamodb.PutItem", "register the image as PENDING, with its sources and requested features"),
     (
         "dynamodb.UpdateItem",
-        "claim the image for one invocation, so that recognition is paid for once",
+        "acquire a lease on the image, so that recognition is paid for once",
     ),
     ("rekognition.DetectLabels", "LABELS, and PROPERTIES if requested"),
     ("rekognition.DetectText", "TEXT, if requested"),
-    ("dynamodb.TransactWriteItems", "store the result, its labels and all counts atomically"),
-    ("sns.Publish", "publish the result to subscribers"),
-    ("dynamodb.Query", "read the whole image for the XML document"),
-    ("dynamodb.GetItem", "read the image again after the third party responds"),
-    ("dynamodb.PutItem", "store the outcome of the delivery"),
+    ("dynamodb.TransactWriteItems", "write findings, label items, counts and usage atomically"),
+    ("sns.Publish", "publish the result"),
+    ("dynamodb.Query", "read the image and its findings for the XML document"),
+    ("dynamodb.GetItem", "read the row again once the third party has responded"),
+    ("dynamodb.PutItem", "write the state of the delivery"),
 )
 
 
 def calls_of_one_image() -> list[str]:
-    """The calls made for one image, in order, each as `service.Operation`."""
+    """The calls per image, in order, each as `service.Operation`."""
     calls: list[str] = []
     server = CountingServer()
     with tempfile.TemporaryDirectory() as folder, bare_emulator(Path(folder)) as emulator:

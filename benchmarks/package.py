@@ -1,9 +1,9 @@
-"""Measures the Lambda package: its size, and the time a new process takes to import the app.
+"""Measures the size of the Lambda package and the time a new process takes to import the app.
 
     python -m benchmarks.package [--runs 15]
 
-The import is compared, in alternating runs, with `import chalice, boto3, requests`, which any such
-app needs. The package is that of the last deploy (`make demo` creates one).
+Alternating runs compare the import with `import chalice, boto3, requests`, which any such app
+needs. The package is that of the last deploy (`make demo` creates one).
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def print_sizes() -> None:
-    """Print the size of the newest package that Chalice built, and its six largest entries."""
+    """Print the size of the newest package that Chalice built, and its six largest parts."""
     packages = sorted(
         (PROJECT / ".chalice" / "deployments").glob("*.zip"),
         key=lambda package: package.stat().st_mtime,
@@ -51,7 +51,7 @@ def print_sizes() -> None:
 
 
 def print_import_time(runs: int) -> None:
-    """Print the median import times and the median ratio of the pairs of runs."""
+    """Print the median import times and the median ratio over the pairs of runs."""
     config = json.loads((PROJECT / ".chalice" / "config.json").read_text())
     environment = {
         **os.environ,

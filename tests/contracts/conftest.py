@@ -1,4 +1,4 @@
-"""Each contract runs twice: over AWS in memory, which unit tests use, and over the emulator."""
+"""Every contract test runs twice: on AWS in memory, which unit tests use, and on the emulator."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tests.helpers.memory import MemoryAws, create_queues, create_table, memory_
 
 @dataclass(frozen=True)
 class EmulatorAws(MemoryAws):
-    """Resources of one test on the emulator."""
+    """The AWS resources of one test, on the emulator."""
 
     emulator: BareEmulator
 
@@ -29,7 +29,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareEmulator]
 
 @pytest.fixture(params=["memory", "emulator"])
 def aws(request: pytest.FixtureRequest) -> Iterator[MemoryAws]:
-    """AWS with resources that only this test uses."""
+    """AWS with resources that no other test uses."""
     if request.param == "memory":
         with memory_aws() as aws:
             yield aws

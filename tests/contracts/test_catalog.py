@@ -1,4 +1,4 @@
-"""What the use cases rely on in the catalog, whatever keeps it."""
+"""What use cases rely on in the catalog."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def recognize(leases: Leases, *labels: Label) -> None:
     assert leases.record(lease, outcomes, Findings(labels=labels), [LABELS], NOW)
 
 
-def test_a_new_image_is_found_as_it_was_registered(catalog: Catalog) -> None:
+def test_a_registered_image_is_found_unchanged(catalog: Catalog) -> None:
     assert catalog.find(IMAGE_ID) is None
     registered = catalog.register(ARRIVAL)
     assert (registered.is_new, registered.added) == (True, (Feature.LABELS,))
@@ -60,12 +60,12 @@ def test_a_new_image_is_found_as_it_was_registered(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("image_id", [IMAGE_ID, "no-id", ""])
-def test_an_image_that_is_not_there_is_not_found(catalog: Catalog, image_id: str) -> None:
+def test_getting_an_unknown_image_raises_image_not_found(catalog: Catalog, image_id: str) -> None:
     with pytest.raises(ImageNotFound):
         catalog.get(image_id)
 
 
-def test_a_known_image_gets_the_new_source_and_features_once(catalog: Catalog) -> None:
+def test_registering_a_known_image_adds_its_new_source_and_features_once(catalog: Catalog) -> None:
     catalog.register(ARRIVAL)
     other = with_features_requested(
         replace(ARRIVAL, sources=("https://other.example/",)), [Feature.TEXT], NOW
@@ -77,7 +77,7 @@ def test_a_known_image_gets_the_new_source_and_features_once(catalog: Catalog) -
     assert registered.image.pending == (Feature.LABELS, Feature.TEXT)
 
 
-def test_a_change_that_changes_nothing_writes_nothing(catalog: Catalog) -> None:
+def test_an_unchanged_image_is_not_written(catalog: Catalog) -> None:
     catalog.register(ARRIVAL)
     before = revision(catalog)
     assert catalog.revise(IMAGE_ID, lambda image: image) == ARRIVAL
@@ -85,18 +85,18 @@ def test_a_change_that_changes_nothing_writes_nothing(catalog: Catalog) -> None:
     assert revision(catalog) == before
 
 
-def test_a_change_counts_the_revision_up(catalog: Catalog) -> None:
+def test_a_change_increments_the_revision(catalog: Catalog) -> None:
     catalog.register(ARRIVAL)
     before = revision(catalog)
     catalog.revise(IMAGE_ID, lambda image: replace(image, sources=()))
     assert revision(catalog) == before + 1
 
 
-def test_an_image_that_is_not_there_cannot_be_revised(catalog: Catalog) -> None:
+def test_revising_an_unknown_image_returns_none(catalog: Catalog) -> None:
     assert catalog.revise(IMAGE_ID, lambda image: image) is None
 
 
-def test_a_change_is_decided_again_where_another_one_came_between(catalog: Catalog) -> None:
+def test_a_change_is_recomputed_after_a_concurrent_one(catalog: Catalog) -> None:
     catalog.register(ARRIVAL)
     seen: list[tuple[str, ...]] = []
 
@@ -112,7 +112,7 @@ def test_a_change_is_decided_again_where_another_one_came_between(catalog: Catal
     assert image.sources == ("a", "b")
 
 
-def test_a_change_that_never_wins_gives_up(catalog: Catalog) -> None:
+def test_a_change_that_always_loses_the_race_raises(catalog: Catalog) -> None:
     catalog.register(ARRIVAL)
 
     def change_and_lose(image: Image) -> Image:
@@ -123,7 +123,7 @@ def test_a_change_that_never_wins_gives_up(catalog: Catalog) -> None:
         catalog.revise(IMAGE_ID, change_and_lose)
 
 
-def test_findings_are_found_with_their_image_and_replaced_by_newer_ones(
+def test_findings_are_read_with_their_image_and_replaced_by_newer_ones(
     catalog: Catalog, leases: Leases
 ) -> None:
     catalog.register(ARRIVAL)
@@ -140,7 +140,7 @@ def test_findings_are_found_with_their_image_and_replaced_by_newer_ones(
     assert catalog.snapshot(IMAGE_ID).labels == (CAT.name,)
 
 
-def test_an_image_is_forgotten_with_all_of_its_items(catalog: Catalog, leases: Leases) -> None:
+def test_forgetting_an_image_deletes_all_its_items(catalog: Catalog, leases: Leases) -> None:
     catalog.register(ARRIVAL)
     recognize(leases, CAT)
     assert catalog.forget(catalog.snapshot(IMAGE_ID))
@@ -172,19 +172,17 @@ def test_a_lease_is_held_by_one_until_it_is_released_or_ends(
     assert leases.acquire(IMAGE_ID, later, LEASE).token is not None
 
 
-def test_of_a_recognized_image_there_is_no_lease(catalog: Catalog, leases: Leases) -> None:
+def test_a_recognized_image_cannot_be_leased(catalog: Catalog, leases: Leases) -> None:
     catalog.register(ARRIVAL)
     recognize(leases, CAT)
     assert leases.acquire(IMAGE_ID, NOW, LEASE).token is None
 
 
-def test_an_image_that_nobody_registered_exists_with_its_lease(
-    catalog: Catalog, leases: Leases
-) -> None:
+def test_leasing_an_unregistered_image_creates_it(catalog: Catalog, leases: Leases) -> None:
     lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     assert lease.token is not None
     assert catalog.get(IMAGE_ID).pending == (Feature.TEXT,)
-    # Its registration comes late, and must not lose the lease.
+    # A later registration keeps the lease.
     assert catalog.register(ARRIVAL).added == (Feature.LABELS,)
     assert leases.acquire(IMAGE_ID, NOW, LEASE).token is None
 
@@ -203,7 +201,7 @@ def test_a_result_without_its_lease_is_dropped(catalog: Catalog, leases: Leases,
     assert image is None or image.findings.labels == ()
 
 
-def test_a_source_that_arrives_during_recognition_stays(catalog: Catalog, leases: Leases) -> None:
+def test_a_source_added_during_recognition_is_kept(catalog: Catalog, leases: Leases) -> None:
     catalog.register(ARRIVAL)
     lease = leases.acquire(IMAGE_ID, NOW, LEASE)
     catalog.register(replace(ARRIVAL, sources=("https://other.example/",)))
@@ -213,7 +211,7 @@ def test_a_source_that_arrives_during_recognition_stays(catalog: Catalog, leases
     assert image.findings.labels == (CAT,)
 
 
-def test_a_feature_that_is_requested_during_recognition_is_still_pending_after_it(
+def test_a_feature_requested_during_recognition_stays_pending(
     catalog: Catalog, leases: Leases
 ) -> None:
     catalog.register(ARRIVAL)

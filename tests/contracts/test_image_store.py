@@ -1,4 +1,4 @@
-"""What intake, recognition and removal rely on in the bucket of images."""
+"""What intake, recognition and removal rely on in the image store."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_an_image_is_stored_once_and_never_overwritten(aws: MemoryAws, store: Im
     assert (found["Body"].read(), found["ContentType"]) == (b"first", "image/png")
 
 
-def test_an_image_exists_until_it_is_deleted_and_a_second_delete_is_no_error(
+def test_an_image_exists_until_it_is_deleted_and_deleting_it_twice_succeeds(
     store: ImageStore,
 ) -> None:
     assert not store.exists(A)
@@ -43,7 +43,7 @@ def test_a_deleted_image_can_be_stored_again(store: ImageStore) -> None:
     assert put(store, A)
 
 
-def test_the_requested_features_are_kept_on_the_object(aws: MemoryAws, store: ImageStore) -> None:
+def test_the_object_stores_the_requested_features(aws: MemoryAws, store: ImageStore) -> None:
     put(store, A)
     assert store.features_of(A) == (Feature.LABELS, Feature.TEXT)
     assert store.features_of(B) == ()
@@ -51,7 +51,7 @@ def test_the_requested_features_are_kept_on_the_object(aws: MemoryAws, store: Im
     assert store.features_of(B) == ()
 
 
-def test_pages_go_through_the_images_in_order_and_leave_other_objects_out(
+def test_pages_list_images_in_order_and_omit_other_objects(
     aws: MemoryAws, store: ImageStore
 ) -> None:
     for image_id in (C, A, B):

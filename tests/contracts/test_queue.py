@@ -1,4 +1,4 @@
-"""What the handlers rely on in a queue: which messages are done, repeated or dead letters."""
+"""What handlers rely on in a queue: which messages are deleted, redelivered or dead letters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from tests.helpers.stage_process import wait_for
 
 
 class World:
-    """A queue, and Lambda's part in emptying it."""
+    """A queue, and what Lambda does with it."""
 
     def __init__(self, aws: MemoryAws) -> None:
         self._client = aws.client("sqs")
@@ -23,49 +23,51 @@ class World:
             self._client.send_message(QueueUrl=self._aws.queue_url, MessageBody=body)
 
     def receive(self, count: int) -> dict[str, Any]:
-        """The event that Lambda makes of this many messages, once they are all there."""
+        """Wait for this many messages, and return the event that Lambda would make of them."""
         records: list[dict[str, Any]] = []
 
         def more() -> int:
-            answer = self._client.receive_message(
+            response = self._client.receive_message(
                 QueueUrl=self._aws.queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
             )
-            records.extend(map(_record, answer.get("Messages", [])))
+            records.extend(map(_record, response.get("Messages", [])))
             return len(records)
 
         wait_for(more, lambda found: found >= count, 20, f"{count} messages")
         return {"Records": records}
 
     def receive_now(self) -> list[Any]:
-        """The messages that are visible at this moment."""
-        answer = self._client.receive_message(QueueUrl=self._aws.queue_url, MaxNumberOfMessages=10)
-        return list(answer.get("Messages", []))
+        """The messages that are visible now."""
+        response = self._client.receive_message(
+            QueueUrl=self._aws.queue_url, MaxNumberOfMessages=10
+        )
+        return list(response.get("Messages", []))
 
     def process(self, event: dict[str, Any], work: Callable[[Message], None]) -> None:
-        """What Lambda does with an event: it deletes the messages of one that succeeds."""
+        """Handle an event like Lambda, which deletes the event's messages on success."""
         self.queue.process(event, work)
         for record in event["Records"]:
             self._client.delete_message(
                 QueueUrl=self._aws.queue_url, ReceiptHandle=record["receiptHandle"]
             )
 
-    def left(self, url: str = "") -> int:
-        """How many messages are in a queue, visible or not."""
+    def message_count(self, url: str = "") -> int:
+        """The number of messages in a queue, visible or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self._client.get_queue_attributes(
+        response = self._client.get_queue_attributes(
             QueueUrl=url or self._aws.queue_url, AttributeNames=names
         )
-        return sum(int(answer["Attributes"][name]) for name in names)
+        return sum(int(response["Attributes"][name]) for name in names)
 
     def dead_letters(self, count: int) -> list[str]:
-        """The bodies of the dead letters, once there are this many."""
+        """Wait for this many dead letters, and return their bodies, sorted."""
         bodies: list[str] = []
 
         def more() -> int:
-            answer = self._client.receive_message(
+            response = self._client.receive_message(
                 QueueUrl=self._aws.dead_letters_url, MaxNumberOfMessages=10
             )
-            bodies.extend(message["Body"] for message in answer.get("Messages", []))
+            bodies.extend(message["Body"] for message in response.get("Messages", []))
             return len(bodies)
 
         wait_for(more, lambda found: found >= count, 20, f"{count} dead letters")
@@ -86,24 +88,24 @@ def world(aws: MemoryAws) -> World:
     return World(aws)
 
 
-def try_again_at_once(message: Message) -> None:
+def retry_at_once(message: Message) -> None:
     raise TryAgainLater("busy", pause_seconds=0)
 
 
-def test_what_is_done_is_gone(world: World) -> None:
+def test_messages_that_succeed_are_deleted(world: World) -> None:
     world.send("a", "b")
     done: list[str] = []
     world.process(world.receive(2), lambda message: done.append(message.body))
     assert sorted(done) == ["a", "b"]
-    assert world.left() == 0
+    assert world.message_count() == 0
 
 
-def test_what_fails_comes_again_and_what_is_done_beside_it_does_not(world: World) -> None:
+def test_only_the_failed_message_of_a_batch_is_redelivered(world: World) -> None:
     world.send("good", "bad")
 
     def work(message: Message) -> None:
         if message.body == "bad":
-            try_again_at_once(message)
+            retry_at_once(message)
 
     with pytest.raises(BatchIncomplete, match="1 of 2"):
         world.process(world.receive(2), work)
@@ -121,27 +123,27 @@ def test_a_postponed_message_stays_hidden(world: World) -> None:
     with pytest.raises(BatchIncomplete):
         world.process(world.receive(1), work)
     assert world.receive_now() == []
-    assert world.left() == 1
+    assert world.message_count() == 1
 
 
-def test_after_the_last_receive_a_message_is_a_dead_letter(world: World) -> None:
+def test_a_message_that_fails_at_its_last_receive_is_a_dead_letter(world: World) -> None:
     world.send("a")
     last: list[bool] = []
     for _ in range(3):
 
         def work(message: Message) -> None:
             last.append(message.is_last_receive)
-            try_again_at_once(message)
+            retry_at_once(message)
 
         with pytest.raises(BatchIncomplete):
             world.process(world.receive(1), work)
     assert last == [False, False, True]
-    world.receive_now()  # SQS moves a message when somebody would receive it once more
+    world.receive_now()  # SQS moves a message at the next receive
     assert world.dead_letters(1) == ["a"]
-    assert world.left() == 0
+    assert world.message_count() == 0
 
 
-def test_what_is_given_up_is_a_dead_letter_at_once(world: World) -> None:
+def test_a_message_that_is_given_up_is_a_dead_letter_at_once(world: World) -> None:
     world.send("a")
 
     def work(message: Message) -> None:
@@ -149,4 +151,4 @@ def test_what_is_given_up_is_a_dead_letter_at_once(world: World) -> None:
 
     world.process(world.receive(1), work)
     assert world.dead_letters(1) == ["a"]
-    assert world.left() == 0
+    assert world.message_count() == 0

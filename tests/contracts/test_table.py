@@ -16,7 +16,7 @@ def item(sk: str, **values: object) -> dict[str, object]:
     return {"pk": "p", "sk": sk, **values}
 
 
-def test_an_item_comes_back_as_it_was_written_without_its_nones(table: Table) -> None:
+def test_an_item_is_read_as_written_without_its_nones(table: Table) -> None:
     written = item("a", text="é", number=0.1, whole=3, yes=True, parts=[{"x": 1.5}], none=None)
     assert table.put(written)
     found = table.get("p", "a")
@@ -47,7 +47,7 @@ def test_an_update_returns_the_item_whether_or_not_its_condition_holds(table: Ta
     assert table.get("p", "b") is None
 
 
-def test_items_are_in_the_order_of_their_sort_keys_and_all_of_them_come(table: Table) -> None:
+def test_a_query_returns_all_items_in_sort_key_order(table: Table) -> None:
     names = [f"{number:04}" for number in range(300)]
     for name in reversed(names):
         table.put(item(name, filler="x" * 5000))  # more than a page of 1 MB
@@ -60,7 +60,7 @@ def test_items_are_in_the_order_of_their_sort_keys_and_all_of_them_come(table: T
     assert [found["sk"] for found in first] == ["0000", "0001"]
 
 
-def test_a_transaction_writes_all_of_its_parts_or_none(table: Table) -> None:
+def test_a_transaction_writes_all_its_parts_or_none(table: Table) -> None:
     table.put(item("a", n=1))
     table.put(item("b", n=1))
     parts = [
@@ -76,14 +76,14 @@ def test_a_transaction_writes_all_of_its_parts_or_none(table: Table) -> None:
     assert (table.get("p", "d") or {})["name"] == "D"
 
 
-def test_numbers_are_added_to_what_is_there(table: Table) -> None:
+def test_add_increments_the_stored_numbers(table: Table) -> None:
     for _ in range(2):
         table.add("p", "count", {"LABELS": 1, "calls": 2})
     found = table.get("p", "count") or {}
     assert (found["LABELS"], found["calls"]) == (2, 4)
 
 
-def test_an_item_over_400_kb_is_refused(table: Table) -> None:
+def test_an_item_over_400_kb_is_rejected(table: Table) -> None:
     with pytest.raises(ClientError, match=r"400 ?KB|size"):
         table.put(item("a", text="x" * 410 * 1024))
     assert table.get("p", "a") is None

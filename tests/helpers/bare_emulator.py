@@ -1,4 +1,4 @@
-"""The emulator with a stage's resources and without its functions: tests drive them themselves."""
+"""The emulator with a stage's resources but not its functions; tests call the use cases."""
 
 import os
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ CREDENTIALS = {
 
 @dataclass(frozen=True)
 class BareEmulator:
-    """Its URL, and what the functions would have as their environment."""
+    """The emulator's URL, and the environment variables that the functions would have."""
 
     url: str
     variables: dict[str, str]
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
+        """A boto3 client for the emulator."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -41,7 +41,7 @@ class BareEmulator:
 
 @contextmanager
 def bare_emulator(folder: Path) -> Iterator[BareEmulator]:
-    """The emulator on a free port with the three stacks made."""
+    """The emulator on a free port, with the stage's three stacks created."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     server = Server(

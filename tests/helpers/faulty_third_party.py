@@ -1,4 +1,4 @@
-"""A third party that goes wrong by plan, and writes down each request that it sees."""
+"""A third party that fails as planned and records every request it receives."""
 
 import base64
 import hashlib
@@ -27,26 +27,26 @@ _SCHEMA = XMLSchema(PROJECT / "docs" / "image-recognition.xsd")
 
 
 class Fault(StrEnum):
-    """What a request meets."""
+    """What the third party does with a request."""
 
-    SERVER_ERROR = "answers 500"
-    TOO_MANY = "answers 429 with Retry-After"
-    BAD_REQUEST = "answers 400"
+    SERVER_ERROR = "responds 500"
+    TOO_MANY_REQUESTS = "responds 429 with Retry-After"
+    BAD_REQUEST = "responds 400"
     REDIRECT = "redirects to a private address"
-    HANGS = "never answers"
-    DRIPS = "answers a byte at a time"
-    CLOSES_WHILE_READING = "closes while the request comes in"
-    CLOSES_WHILE_ANSWERING = "closes in the middle of its answer"
-    STORES_AND_DROPS = "stores, then closes without an answer"
-    HUGE_ERROR = "answers 500 with 1 GB"
-    HUGE_SUCCESS = "stores, answers 200 with 1 GB"
-    NONE = "stores, answers 204"
+    HANGS = "never responds"
+    DRIPS = "responds one byte at a time"
+    CLOSES_WHILE_READING = "closes while receiving the request"
+    CLOSES_WHILE_RESPONDING = "closes in the middle of its response"
+    STORES_AND_DROPS = "stores, then closes without a response"
+    HUGE_ERROR = "responds 500 with 1 GB"
+    HUGE_SUCCESS = "stores, responds 200 with 1 GB"
+    NONE = "stores, responds 204"
 
 
 PERMANENT = {Fault.BAD_REQUEST: 400, Fault.REDIRECT: 302}
 STATUS_OF = PERMANENT | {
     Fault.SERVER_ERROR: 500,
-    Fault.TOO_MANY: 429,
+    Fault.TOO_MANY_REQUESTS: 429,
     Fault.HUGE_ERROR: 500,
     Fault.HUGE_SUCCESS: 200,
     Fault.NONE: 204,
@@ -55,18 +55,18 @@ _STORING = {Fault.STORES_AND_DROPS, Fault.HUGE_SUCCESS, Fault.NONE}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One request: when it came in and when it was done with, in seconds of one clock."""
+class ReceivedRequest:
+    """A request, with its start and end in seconds of the monotonic clock."""
 
     image_id: str
     webhook_id: str
     fault: Fault
-    began_at: float
+    started_at: float
     ended_at: float
 
 
 class FaultyThirdParty(ThreadingHTTPServer):
-    """Has an address from the beginning, refuses connections until `open` is called."""
+    """Has an address at once, but refuses connections until `open` is called."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -76,71 +76,71 @@ class FaultyThirdParty(ThreadingHTTPServer):
         self.server_bind()
         self.url = f"http://127.0.0.1:{self.server_address[1]}/results"
         self.secrets: Sequence[str] = ()
-        self.seen: list[Seen] = []
+        self.requests: list[ReceivedRequest] = []
         self.stored: dict[str, list[bytes]] = {}
         self.problems: list[str] = []
         self.redirects_followed = 0
-        self.most_at_once = 0
-        self.most_huge_bytes_sent = 0
+        self.max_concurrent = 0
+        self.max_huge_bytes_sent = 0
         self.closing = threading.Event()
         self._plans: dict[str, list[Fault]] = {}
-        self._at_once = 0
+        self._concurrent = 0
         self._lock = threading.Lock()
 
     def open(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self.server_activate()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """Stop, also those requests that hang."""
+        """Stop, including requests that hang."""
         self.closing.set()
         self.shutdown()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The sender hung up first, which is what it is to do."""
+        """Ignore that the sender closes the connection first, as it should."""
 
     def plan(self, image_id: str, faults: Iterable[Fault]) -> None:
-        """What the next requests with an image meet, one after the other."""
+        """Set the faults of the next requests for an image, in order; later ones succeed."""
         with self._lock:
             self._plans[image_id] = list(faults)
 
     def next_fault(self, image_id: str) -> Fault:
-        """What the request that just came in meets."""
+        """Count a request as running, and return its fault."""
         with self._lock:
-            self._at_once += 1
-            self.most_at_once = max(self.most_at_once, self._at_once)
+            self._concurrent += 1
+            self.max_concurrent = max(self.max_concurrent, self._concurrent)
             faults = self._plans.get(image_id)
             return faults.pop(0) if faults else Fault.NONE
 
-    def note(self, seen: Seen) -> None:
-        """A request is done with."""
+    def record(self, request: ReceivedRequest) -> None:
+        """Record a request that has ended."""
         with self._lock:
-            self._at_once -= 1
-            self.seen.append(seen)
+            self._concurrent -= 1
+            self.requests.append(request)
 
     def store(self, webhook_id: str, document: bytes) -> None:
-        """Keep a document under its id; more than one there is a repetition."""
+        """Store a document under its webhook-id; repetitions are all stored."""
         with self._lock:
             self.stored.setdefault(webhook_id, []).append(document)
 
-    def seen_of(self, image_id: str) -> list[Seen]:
-        """The requests with an image, in the order in which they came."""
+    def requests_for(self, image_id: str) -> list[ReceivedRequest]:
+        """The requests for an image, in the order in which they started."""
         with self._lock:
-            mine = [seen for seen in self.seen if seen.image_id == image_id]
-        return sorted(mine, key=lambda seen: seen.began_at)
+            found = [request for request in self.requests if request.image_id == image_id]
+        return sorted(found, key=lambda request: request.started_at)
 
-    def ids_stored_of(self, image_id: str) -> list[str]:
-        """The webhook-ids under which results of an image are stored."""
+    def webhook_ids_for(self, image_id: str) -> list[str]:
+        """The webhook-ids under which an image's results are stored."""
         with self._lock:
             return [each for each in self.stored if each.startswith(f"msg_{image_id}_")]
 
     def counts(self, image_ids: Iterable[str]) -> Counter[Fault]:
-        """How many requests with these images met what."""
+        """How many requests for these images had each fault."""
         wanted = set(image_ids)
         with self._lock:
-            return Counter(seen.fault for seen in self.seen if seen.image_id in wanted)
+            return Counter(each.fault for each in self.requests if each.image_id in wanted)
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -154,20 +154,20 @@ class _Requests(BaseHTTPRequestHandler):
         self.server.redirects_followed += 1
 
     def do_POST(self) -> None:
-        began_at = time.monotonic()
+        started_at = time.monotonic()
         webhook_id = self.headers["webhook-id"]
         image_id = webhook_id.split("_")[1]
         fault = self.server.next_fault(image_id)
         try:
             if fault is not Fault.CLOSES_WHILE_READING:
-                self._take(webhook_id, image_id, fault)
-            self._answer(fault)
+                self._receive(webhook_id, image_id, fault)
+            self._respond(fault)
         finally:
             ended_at = time.monotonic()
-            self.server.note(Seen(image_id, webhook_id, fault, began_at, ended_at))
+            self.server.record(ReceivedRequest(image_id, webhook_id, fault, started_at, ended_at))
             self.close_connection = True
 
-    def _take(self, webhook_id: str, image_id: str, fault: Fault) -> None:
+    def _receive(self, webhook_id: str, image_id: str, fault: Fault) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
             for secret in self.server.secrets:
@@ -181,22 +181,22 @@ class _Requests(BaseHTTPRequestHandler):
         if fault in _STORING:
             self.server.store(webhook_id, body)
 
-    def _answer(self, fault: Fault) -> None:
+    def _respond(self, fault: Fault) -> None:
         match fault:
             case Fault.HANGS:
-                self._wait_until_the_sender_hangs_up()
+                self._wait_until_the_sender_closes()
             case Fault.DRIPS:
                 self._drip()
             case Fault.CLOSES_WHILE_READING | Fault.STORES_AND_DROPS:
                 self._reset()
-            case Fault.CLOSES_WHILE_ANSWERING:
+            case Fault.CLOSES_WHILE_RESPONDING:
                 self.wfile.write(b"HTTP/1.1 2")
             case Fault.HUGE_ERROR | Fault.HUGE_SUCCESS:
-                self._answer_with_a_gigabyte(STATUS_OF[fault])
+                self._send_a_gigabyte(STATUS_OF[fault])
             case Fault.REDIRECT:
                 private = self.server.url.replace("/results", "/private")
                 self._send(STATUS_OF[fault], Location=private)
-            case Fault.TOO_MANY:
+            case Fault.TOO_MANY_REQUESTS:
                 self._send(STATUS_OF[fault], **{"Retry-After": str(RETRY_AFTER_SECONDS)})
             case _:
                 self._send(STATUS_OF[fault])
@@ -209,7 +209,7 @@ class _Requests(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _wait_until_the_sender_hangs_up(self) -> None:
+    def _wait_until_the_sender_closes(self) -> None:
         self.connection.settimeout(0.1)
         while not self.server.closing.is_set():
             try:
@@ -225,11 +225,11 @@ class _Requests(BaseHTTPRequestHandler):
                 return
 
     def _reset(self) -> None:
-        linger = struct.pack("ii", 1, 0)  # so that closing sends a reset
+        linger = struct.pack("ii", 1, 0)  # closing sends a reset
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.connection.close()
 
-    def _answer_with_a_gigabyte(self, status: int) -> None:
+    def _send_a_gigabyte(self, status: int) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(HUGE_BYTES))
         self.end_headers()
@@ -238,11 +238,11 @@ class _Requests(BaseHTTPRequestHandler):
             while sent < HUGE_BYTES:
                 sent += self.connection.send(piece)
         finally:
-            self.server.most_huge_bytes_sent = max(self.server.most_huge_bytes_sent, sent)
+            self.server.max_huge_bytes_sent = max(self.server.max_huge_bytes_sent, sent)
 
 
 def is_signed(body: bytes, headers: Message, secret: str) -> bool:
-    """Whether one of the signatures is the secret's, after the text of Standard Webhooks alone."""
+    """Whether a secret made one of the signatures; follows only the Standard Webhooks spec."""
     signed = b".".join(
         [headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body]
     )

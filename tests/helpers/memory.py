@@ -1,6 +1,6 @@
-"""AWS in memory: moto stands for the services where a test needs neither their speed nor a socket.
+"""AWS in memory (moto), for tests that need neither a socket nor the emulator.
 
-tests/contracts runs the same suite over this and over the emulator.
+tests/contracts runs the same suite against this and against the emulator.
 """
 
 import json
@@ -26,7 +26,7 @@ TABLE_NAME = "catalog"
 
 @dataclass(frozen=True)
 class MemoryAws:
-    """The resources that the classes under test work with."""
+    """The AWS resources that the classes under test use."""
 
     bucket_name: str
     table_name: str
@@ -35,7 +35,7 @@ class MemoryAws:
     max_receives: int
 
     def client(self, service: str) -> Any:
-        """A boto3 client that answers from memory, or from wherever a subclass keeps it."""
+        """A boto3 client that works in memory; a subclass may use another backend."""
         return boto3.client(
             service,
             region_name="us-east-1",
@@ -57,7 +57,7 @@ def memory_aws() -> Iterator[MemoryAws]:
 
 @dataclass(frozen=True)
 class MemoryCatalog:
-    """The catalog and the store of one test, over AWS in memory."""
+    """The catalog, leases and image store of one test, on AWS in memory."""
 
     table: Table
     catalog: Catalog
@@ -66,18 +66,18 @@ class MemoryCatalog:
 
     @classmethod
     def over(cls, aws: MemoryAws) -> "MemoryCatalog":
-        """An empty one; of an image that is not registered LABELS are recognized."""
+        """An empty catalog; an image that is not registered has LABELS requested."""
         table = Table(aws.client("dynamodb"), aws.table_name)
         catalog = Catalog(table)
         leases = Leases(table, catalog, lambda image_id: (Feature.LABELS,))
         return cls(table, catalog, leases, ImageStore(aws.client("s3"), aws.bucket_name))
 
     def put_object(self, image_id: str) -> None:
-        """Store the content of an image in the bucket."""
+        """Store an image in the bucket."""
         self.store.put(image_id, b"content", "image/png", [Feature.LABELS])
 
     def write(self, image: Image) -> None:
-        """Write an image with its findings, as a later revision of what is there."""
+        """Write an image with its findings, as the row's next revision."""
         row = self.catalog.row(image.id)
         revision = 1 if row is None else row.revision + 1
         labels = image.summary().labels
@@ -88,7 +88,7 @@ class MemoryCatalog:
 
 
 def create_table(client: Any, name: str) -> None:
-    """A table with the keys of the catalog's, and without its indexes."""
+    """Create a table with the catalog's keys but without its indexes."""
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -104,7 +104,7 @@ def create_table(client: Any, name: str) -> None:
 
 
 def create_queues(client: Any, name: str, max_receives: int) -> tuple[str, str]:
-    """The URLs of a queue and of its dead-letter queue."""
+    """Create a queue and its dead-letter queue, and return the URLs of both."""
     dead_letters_url: str = client.create_queue(QueueName=f"{name}-dead-letters")["QueueUrl"]
     arn = client.get_queue_attributes(QueueUrl=dead_letters_url, AttributeNames=["QueueArn"])
     policy = {

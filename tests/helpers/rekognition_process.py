@@ -1,4 +1,4 @@
-"""The local Rekognition as its own process, a client for it, and pictures to show it."""
+"""The local Rekognition as a process, a client for it, and images to send to it."""
 
 import contextlib
 import http.client
@@ -47,7 +47,7 @@ def start_server(*options: str, **variables: str) -> subprocess.Popen[str]:
 
 
 def ready_url(process: subprocess.Popen[str]) -> str:
-    """The address in the line that the server prints when it is ready."""
+    """The URL in the line that the server prints when it is ready."""
     assert process.stdout is not None
     watchdog = threading.Timer(READY_SECONDS, process.kill)
     watchdog.start()
@@ -59,20 +59,20 @@ def ready_url(process: subprocess.Popen[str]) -> str:
 
 @contextlib.contextmanager
 def running_server(*options: str, **variables: str) -> Iterator[str]:
-    """The address of a server with all models, which is stopped at the end."""
+    """Start a server with all models, yield its URL, and stop it."""
     with running_process(*options, **variables) as (url, _):
         yield url
 
 
 @contextlib.contextmanager
 def running_process(*options: str, **variables: str) -> Iterator[tuple[str, int]]:
-    """As `running_server`, and the process's id."""
+    """Like `running_server`, but yield the process's id too."""
     weights.set_up(MODELS, print)
     process = start_server("--port", "0", *options, **variables)
     try:
         url = ready_url(process)
         assert process.stderr is not None
-        # Its log is read all the time, or the pipe would fill and the server would wait.
+        # Without a reader, the pipe would fill up and block the server.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         yield url, process.pid
     finally:
@@ -85,7 +85,7 @@ def running_process(*options: str, **variables: str) -> Iterator[tuple[str, int]
 
 
 def new_client(url: str) -> Any:
-    """A boto3 client that leaves it to the server to find mistakes."""
+    """A boto3 client that validates nothing and does not retry, so that errors are the server's."""
     return boto3.client(
         "rekognition",
         endpoint_url=url,
@@ -99,7 +99,7 @@ def new_client(url: str) -> Any:
 
 
 def post(url: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
-    """A request that no client makes; the status and the JSON of the answer."""
+    """Send a raw request; return the status and the JSON body of the response."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
     connection.request("POST", "/", body, headers)

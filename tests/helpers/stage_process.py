@@ -1,4 +1,4 @@
-"""A local stage of the tests' own: a copy of the project on free ports, run as a person runs it."""
+"""A local stage for tests: a copy of the project on free ports, run as `make run` runs it."""
 
 import json
 import os
@@ -27,7 +27,7 @@ Seen = TypeVar("Seen")
 
 @dataclass
 class StageProcess:
-    """`python -m localcloud --serve-only` in a folder of its own."""
+    """`python -m localcloud --serve-only` in its own folder."""
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class StageProcess:
     ready: dict[str, str] = field(default_factory=dict)
 
     def copy_project(self) -> None:
-        """Copy what is deployed; what was installed once (emulator, models) is shared by links."""
+        """Copy what runs, link the installed emulator and models, and choose free ports."""
         self.folder.mkdir(parents=True)
         ignored = shutil.ignore_patterns("deployed", "deployments", "rendered-policies")
         for part in (*PARTS, ".chalice"):
@@ -46,7 +46,7 @@ class StageProcess:
                 shutil.copy(source, self.folder / part)
         config_file = self.folder / ".chalice" / "config.json"
         config = json.loads(config_file.read_text())
-        config["stages"]["local"]["environment_variables"] = {}  # of the last run in the project
+        config["stages"]["local"]["environment_variables"] = {}  # they name the project's last run
         config_file.write_text(json.dumps(config, indent=2) + "\n")
         own = self.folder / ".localcloud"
         own.mkdir()
@@ -58,7 +58,7 @@ class StageProcess:
         )
 
     def start(self) -> None:
-        """Start it and wait until it is ready; a failure shows what it printed."""
+        """Start the stage and wait until it is ready; a failure shows its output."""
         ready_file = self.folder / ".localcloud" / "ready.json"
         output = self.folder / "output.txt"
         with output.open("wb") as file:
@@ -80,22 +80,22 @@ class StageProcess:
         self.ready = json.loads(ready_file.read_text())
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does; its exit status."""
+        """Stop the stage as Ctrl-C does, and return its exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(STOP_SECONDS)
 
     def stop_if_running(self) -> None:
-        """For the end of a test, also of one that failed half-way."""
+        """Stop the stage unless a test has done so or it never started."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
 
     def log(self, server: str) -> str:
-        """What a server logged."""
+        """The log of a server of the stage, such as "rekognition"."""
         return (self.folder / ".localcloud" / "logs" / f"{server}.log").read_text()
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulator."""
+        """A boto3 client for the emulator."""
         return boto3.client(
             service,
             endpoint_url=self.ready["aws_endpoint_url"],
@@ -105,7 +105,7 @@ class StageProcess:
         )
 
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        """A request to the API."""
+        """Send a request to the API, with the stage's token unless `headers` has another."""
         headers = arguments.pop("headers", {})
         if self.ready["token"]:
             headers = {"Authorization": f"Bearer {self.ready['token']}"} | headers
@@ -114,7 +114,7 @@ class StageProcess:
         )
 
     def recognized(self, image_id: str, deadline_seconds: float = 60) -> dict[str, Any]:
-        """The image as soon as it has a result."""
+        """Wait until an image is no longer pending, and return it."""
         return wait_for(
             lambda: self.request("GET", f"/images/{image_id}").json(),
             lambda image: image["status"] != "PENDING",
@@ -123,7 +123,7 @@ class StageProcess:
         )
 
     def reconcile(self) -> None:
-        """What the schedule does each quarter of an hour."""
+        """Invoke `reconcile` as its schedule does every 15 minutes."""
         event = {
             "version": "0",
             "id": "1",
@@ -150,7 +150,7 @@ def wait_for(
     deadline_seconds: float,
     what: str,
 ) -> Seen:
-    """Look again and again until it is there; fail at the deadline with what was seen last."""
+    """Call `look` until `is_there` accepts its value, and return that; fail at the deadline."""
     deadline = time.monotonic() + deadline_seconds
     while not is_there(seen := look()):
         assert time.monotonic() < deadline, f"waited {deadline_seconds} s for {what}; saw {seen!r}"
@@ -159,13 +159,13 @@ def wait_for(
 
 
 def free_ports(count: int) -> list[str]:
-    """Ports that nobody listens on, below those that the system gives to whoever asks for any.
+    """Ports on which nothing listens, below the range from which the system assigns ports.
 
-    Some seconds pass until the stage listens on them, in which any other test may ask for one.
+    A stage takes seconds to listen on them. Meanwhile, the system may assign ports to other tests.
     """
     ports: list[str] = []
     while len(ports) < count:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 - nothing to guess
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - not a secret
         with socket.socket() as probe:
             if str(port) not in ports and probe.connect_ex(("127.0.0.1", port)) != 0:
                 ports.append(str(port))

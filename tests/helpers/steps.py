@@ -1,4 +1,4 @@
-"""The steps of the tests about delivery: pictures in, deliveries out, dead letters back."""
+"""Steps that the fault tests share: create and post images, await deliveries, redrive."""
 
 import hashlib
 import io
@@ -19,25 +19,25 @@ SETTLE_SECONDS = 300
 ImageValues = dict[str, Any]
 
 
-def pictures(name: str, number: int) -> list[bytes]:
-    """Small pictures, the same ones each time under a name."""
+def image_files(name: str, number: int) -> list[bytes]:
+    """PNG files of small images; the same name and number give the same files."""
     chance = random.Random(name)  # noqa: S311 - no secret
     contents = []
     for _ in range(number):
-        picture = Image.frombytes("RGB", (8, 8), chance.randbytes(8 * 8 * 3)).resize((96, 96))
+        image = Image.frombytes("RGB", (8, 8), chance.randbytes(8 * 8 * 3)).resize((96, 96))
         output = io.BytesIO()
-        picture.save(output, "PNG")
+        image.save(output, "PNG")
         contents.append(output.getvalue())
     return contents
 
 
-def image_id_of(content: bytes) -> str:
-    """The id that a picture's image will have."""
+def id_of(content: bytes) -> str:
+    """The id under which an image is stored."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
 def post(stage: StageProcess, contents: Sequence[bytes]) -> list[str]:
-    """Post pictures, some at once; their images' ids."""
+    """Post images, four at a time, and return their ids in the same order."""
 
     def post_one(content: bytes) -> str:
         headers = {"Content-Type": "image/png"}
@@ -49,10 +49,10 @@ def post(stage: StageProcess, contents: Sequence[bytes]) -> list[str]:
         return list(pool.map(post_one, contents))
 
 
-def settled(
+def image_with_delivery(
     stage: StageProcess, image_id: str, is_there: Callable[[dict[str, Any]], bool]
 ) -> ImageValues:
-    """The image as soon as its last delivery is as wanted."""
+    """Wait until an image's last delivery satisfies `is_there`, and return the image."""
     return wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json(),
         lambda image: bool(image["delivery"]) and is_there(image["delivery"]),
@@ -62,7 +62,7 @@ def settled(
 
 
 def every_image(stage: StageProcess) -> Iterator[ImageValues]:
-    """All that the catalog lists."""
+    """All images that the API lists, page by page."""
     cursor: str | None = ""
     while cursor is not None:
         page = stage.request("GET", f"/images?limit=100{cursor and f'&cursor={cursor}'}").json()
@@ -71,7 +71,7 @@ def every_image(stage: StageProcess) -> Iterator[ImageValues]:
 
 
 def redrive(stage: StageProcess) -> str:
-    """Give the dead letters to their queue again; what a person sees who does that."""
+    """Redrive the dead letters of the integration queue, and return what the command prints."""
     exports = (stage.folder / ".localcloud" / "environment").read_text()
     variables = dict(line.removeprefix("export ").split("=", 1) for line in exports.splitlines())
     return subprocess.run(
@@ -86,6 +86,6 @@ def redrive(stage: StageProcess) -> str:
 
 
 def queue_url(stage: StageProcess, name: str) -> str:
-    """One of the stage's queues."""
+    """The URL of one of the stage's queues."""
     name = f"image-recognition-local-{name}"
     return str(stage.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])

@@ -1,4 +1,4 @@
-"""Kills workers of Lambda functions, the emulator's child processes, in the midst of their work."""
+"""Kills workers of Lambda functions, which are child processes of the emulator, while they work."""
 
 import os
 import random
@@ -11,17 +11,20 @@ from tests.helpers.stage_process import StageProcess, wait_for
 PROGRESS_SECONDS = 120
 
 
-def kill_at(
+def kill_workers_at(
     stage: StageProcess,
     function: str,
     progress: Callable[[], int],
-    moments: Iterable[int],
+    counts: Iterable[int],
     chance: random.Random,
 ) -> int:
-    """Kill one of a function's workers each time that so much is done; how many were killed."""
+    """Kill a random worker of a function whenever `progress` reaches one of `counts`.
+
+    Returns how many workers were killed; none is killed at a count where no worker is running.
+    """
     kills = 0
-    for moment in sorted(moments):
-        wait_for(progress, moment.__le__, PROGRESS_SECONDS, f"{moment} by {function}")
+    for count in sorted(counts):
+        wait_for(progress, count.__le__, PROGRESS_SECONDS, f"{function} to reach {count}")
         if running := workers(stage, function):
             os.kill(chance.choice(running), signal.SIGKILL)
             kills += 1
@@ -29,13 +32,13 @@ def kill_at(
 
 
 def workers(stage: StageProcess, function: str) -> list[int]:
-    """The processes in which the emulator of this stage runs a function."""
+    """The ids of the processes in which this stage's emulator runs a function."""
     folder = f"{stage.folder}/.localcloud/tmp/ministack-lambda-image-recognition-local-{function}-"
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if folder in (process / "cmdline").read_text():
                 found.append(int(process.name))
-        except OSError:  # it ended at this moment
+        except OSError:  # it has just ended
             continue
     return sorted(found)

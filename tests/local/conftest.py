@@ -1,4 +1,4 @@
-"""One deployed local stage for all tests that only use it."""
+"""One deployed local stage, shared by all tests that only use it."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class Origin:
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
-    """Serves files without a word."""
+    """Serves files without logging requests."""
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
@@ -30,7 +30,7 @@ class QuietFiles(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
-    """A server of pictures that the tests make, which the stage may fetch from."""
+    """A server of images that the tests create; the stage may fetch from it."""
     folder = tmp_path_factory.mktemp("origin")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietFiles, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -40,12 +40,12 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[StageProcess]:
-    """The local stage, started and deployed from nothing."""
+    """The local stage, started and deployed from scratch."""
     stage = StageProcess(
         tmp_path_factory.mktemp("local-stage") / "project",
         environment={
             "FETCH_ALLOWED_ORIGINS": origin.url,
-            "RECONCILIATION_AGE_SECONDS": "0",  # nobody waits an hour for a test
+            "RECONCILIATION_AGE_SECONDS": "0",  # a test cannot wait an hour
         },
     )
     stage.copy_project()
@@ -58,7 +58,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[
 
 @pytest.fixture
 def own_stage(tmp_path: Path) -> Iterator[StageProcess]:
-    """A copy of the project that one test may start, deploy and destroy as it likes."""
+    """A copy of the project that one test alone starts, deploys and destroys."""
     stage = StageProcess(tmp_path / "project")
     stage.copy_project()
     yield stage

@@ -1,4 +1,4 @@
-"""What a person types, and what becomes of the machine then."""
+"""The commands that a developer runs, and the state in which they leave the machine."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from PIL import Image
 from tests.helpers.stage_process import StageProcess, wait_for
 from tests.local.conftest import Origin
 
-LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp has it
+LOOPBACK = "0100007F"  # 127.0.0.1 in the notation of /proc/net/tcp
 LISTENING = "0A"
 
 
@@ -32,7 +32,7 @@ def run(
     )
 
 
-def test_the_demonstration_shows_labels_and_xml_and_leaves_nothing_running(
+def test_the_demo_prints_labels_and_xml_and_leaves_nothing_running(
     own_stage: StageProcess,
 ) -> None:
     done = run(own_stage, "--demo")
@@ -47,7 +47,7 @@ def test_the_demonstration_shows_labels_and_xml_and_leaves_nothing_running(
         assert_free(int(port))
 
 
-def test_what_was_recognized_is_still_there_after_a_restart(own_stage: StageProcess) -> None:
+def test_results_survive_a_restart(own_stage: StageProcess) -> None:
     own_stage.start()
     photographs = f"http://127.0.0.1:{own_stage.environment['PHOTOGRAPHS_PORT']}"
     body = {"url": f"{photographs}/dahlia.jpg"}
@@ -65,7 +65,9 @@ def test_what_was_recognized_is_still_there_after_a_restart(own_stage: StageProc
     assert own_stage.request("POST", "/images", json=body).status_code == 200
 
 
-def test_a_port_in_use_is_said_plainly_with_the_way_out(own_stage: StageProcess) -> None:
+def test_a_port_in_use_is_reported_with_the_variable_that_changes_it(
+    own_stage: StageProcess,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run(own_stage, "--demo", EMULATOR_PORT=port)
@@ -75,7 +77,7 @@ def test_a_port_in_use_is_said_plainly_with_the_way_out(own_stage: StageProcess)
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_none_is_said_plainly(own_stage: StageProcess) -> None:
+def test_an_invalid_port_is_reported(own_stage: StageProcess) -> None:
     done = run(own_stage, "--demo", REKOGNITION_PORT="http")
     assert done.returncode == 1
     assert "REKOGNITION_PORT is 'http'" in done.stderr
@@ -92,7 +94,7 @@ def test_every_server_listens_on_loopback_only(stage: StageProcess) -> None:
     assert addresses == dict.fromkeys(ports, LOOPBACK)
 
 
-def test_ready_json_says_where_everything_is(stage: StageProcess) -> None:
+def test_ready_json_has_every_url_and_secret(stage: StageProcess) -> None:
     assert set(stage.ready) == {
         "url",
         "token",
@@ -105,7 +107,7 @@ def test_ready_json_says_where_everything_is(stage: StageProcess) -> None:
         assert requests.get(url, timeout=10).status_code < 500
 
 
-def test_chalice_local_serves_the_routes_against_the_same_emulator(
+def test_chalice_local_serves_the_routes_on_the_same_emulator(
     stage: StageProcess, origin: Origin
 ) -> None:
     Image.effect_noise((200, 200), 50).save(origin.folder / "noise.png")
@@ -134,7 +136,7 @@ def test_chalice_local_serves_the_routes_against_the_same_emulator(
         )
         assert response.status_code == 202, response.text
         image_id = response.json()["id"]
-        # The other door of the same house: the deployed API knows the image, and recognizes it.
+        # Both share one stage, so the deployed functions recognize the image.
         assert stage.recognized(image_id)["status"] == "RECOGNIZED"
         unknown = requests.get(
             f"http://127.0.0.1:{port}/images/{'0' * 32}", headers=headers, timeout=30
@@ -155,7 +157,7 @@ def listens(port: int) -> bool:
 
 
 def packaged_files(stage: StageProcess) -> list[str]:
-    """What the functions' packages hold."""
+    """The names of all files in the functions' packages."""
     names = []
     for package in (stage.folder / ".chalice" / "deployments").glob("*.zip"):
         with zipfile.ZipFile(package) as archive:
@@ -163,8 +165,8 @@ def packaged_files(stage: StageProcess) -> list[str]:
     return names
 
 
-def test_the_lambda_package_brings_pillows_own_libraries(stage: StageProcess) -> None:
-    """Chalice compiles what has no fitting wheel, against libraries that Lambda does not have."""
+def test_the_lambda_package_bundles_pillows_libraries(stage: StageProcess) -> None:
+    """Without a matching wheel, Chalice compiles Pillow against libraries that Lambda lacks."""
     folders = {part for name in packaged_files(stage) for part in name.split("/")}
     assert {"PIL", "pillow.libs"} <= folders
 

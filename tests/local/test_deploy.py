@@ -1,4 +1,4 @@
-"""Deploying: from nothing, again, after an interruption, and all of it away again."""
+"""Deploying from scratch, redeploying, recovering from a failed deploy, and destroying a stage."""
 
 import json
 import os
@@ -20,7 +20,7 @@ NAME = "image-recognition-local"
 
 @pytest.fixture
 def servers(own_stage: StageProcess) -> Iterator[LocalStage]:
-    """The servers of the stage, with nothing deployed on them yet."""
+    """The servers of a stage, running with nothing deployed."""
     local = LocalStage(
         Configuration.from_environment(dict(own_stage.environment), own_stage.folder)
     )
@@ -35,7 +35,7 @@ def servers(own_stage: StageProcess) -> Iterator[LocalStage]:
         local.stop()
 
 
-def environment_of(stage: StageProcess, **changes: str) -> dict[str, str]:
+def environment_for(stage: StageProcess, **changes: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return {
         **kept,
@@ -52,15 +52,15 @@ def environment_of(stage: StageProcess, **changes: str) -> dict[str, str]:
     }
 
 
-# An empty one takes the third party away from a stage; of the others empty means unset.
+# An empty value removes the third party from a stage. The others are unset if empty.
 _MAY_BE_EMPTY = {"THIRD_PARTY_URL"}
 
 
 def run(
     stage: StageProcess, command: str, *, name: str = "local", **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """`make deploy` or `make destroy`."""
-    environment = environment_of(stage, **changes)
+    """Run the command of `make deploy` or `make destroy`; an empty value unsets a variable."""
+    environment = environment_for(stage, **changes)
     return subprocess.run(
         [sys.executable, "-m", f"infra.{command}", "--stage", name],
         cwd=stage.folder,
@@ -74,8 +74,8 @@ def run(
     )
 
 
-def left_on(stage: StageProcess) -> dict[str, list[str]]:
-    """Whatever is on the emulator, by kind."""
+def resources_on(stage: StageProcess) -> dict[str, list[str]]:
+    """The names of all resources on the emulator, by kind; kinds without any are omitted."""
     client = stage.client
     queues = client("sqs").list_queues().get("QueueUrls", [])
     logs = client("logs").describe_log_groups()["logGroups"]
@@ -107,8 +107,8 @@ def left_on(stage: StageProcess) -> dict[str, list[str]]:
     return {kind: names for kind, names in found.items() if names}
 
 
-def drive(stage: StageProcess, photograph: str) -> str:
-    """Over HTTP alone: a picture is posted, recognized and delivered; its id."""
+def deliver_one_image(stage: StageProcess, photograph: str) -> str:
+    """Post a sample photograph by URL, wait until its result is delivered, and return its id."""
     photographs = f"http://127.0.0.1:{stage.environment['PHOTOGRAPHS_PORT']}"
     response = stage.request("POST", "/images", json={"url": f"{photographs}/{photograph}"})
     assert response.status_code == 202, response.text
@@ -123,10 +123,10 @@ def drive(stage: StageProcess, photograph: str) -> str:
     return image_id
 
 
-def test_deployed_changed_deployed_again_and_destroyed(own_stage: StageProcess) -> None:
+def test_a_stage_is_deployed_updated_and_destroyed(own_stage: StageProcess) -> None:
     own_stage.start()
-    drive(own_stage, "chelsea-cat.png")
-    before = left_on(own_stage)
+    deliver_one_image(own_stage, "chelsea-cat.png")
+    before = resources_on(own_stage)
     assert len(before["REST APIs"]) == 1
     assert own_stage.request("GET", "/health").json() == {"status": "ok"}
     third_party_url = own_stage.ready["third_party_url"]
@@ -136,30 +136,30 @@ def test_deployed_changed_deployed_again_and_destroyed(own_stage: StageProcess) 
     done = run(own_stage, "deploy", THIRD_PARTY_URL=third_party_url)
     assert done.returncode == 0, done.stdout + done.stderr
     assert own_stage.request("GET", "/health").json() == {"status": "changed"}
-    assert left_on(own_stage) == before
-    drive(own_stage, "coffee.png")
+    assert resources_on(own_stage) == before
+    deliver_one_image(own_stage, "coffee.png")
 
     refused = run(own_stage, "destroy")
     assert refused.returncode == 1
     assert "holds 2 objects in bucket" in refused.stderr
     assert "items in table" in refused.stderr
     assert "FORCE=1" in refused.stderr
-    assert left_on(own_stage) == before
+    assert resources_on(own_stage) == before
 
     done = run(own_stage, "destroy", FORCE="1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert left_on(own_stage) == {}
+    assert resources_on(own_stage) == {}
     chalice = own_stage.folder / ".chalice"
     variables = json.loads((chalice / "config.json").read_text())["stages"]["local"]
     assert not [name for name in variables["environment_variables"] if "_ARN" in name]
     assert "IMAGES_BUCKET_NAME" not in variables["environment_variables"]
     assert not (chalice / "deployed" / "local.json").exists()
     assert not (chalice / "rendered-policies" / "local").exists()
-    # And once more: there is nothing to do, which is well.
+    # Destroying a stage that no longer exists succeeds.
     assert run(own_stage, "destroy").returncode == 0
 
 
-def test_a_stage_without_a_third_party_keeps_results_that_can_be_delivered_later(
+def test_a_stage_without_a_third_party_keeps_results_for_later_delivery(
     own_stage: StageProcess,
 ) -> None:
     own_stage.start()
@@ -182,7 +182,7 @@ def test_a_stage_without_a_third_party_keeps_results_that_can_be_delivered_later
 
 
 def ended_delivery(stage: StageProcess, image_id: str) -> dict[str, Any]:
-    """The image's last delivery once it is no longer pending."""
+    """Wait until the image's delivery has ended, and return it."""
     return wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json()["delivery"] or {},
         lambda delivery: delivery.get("status") not in {None, "PENDING"},
@@ -191,41 +191,41 @@ def ended_delivery(stage: StageProcess, image_id: str) -> dict[str, Any]:
     )
 
 
-def test_a_deploy_that_was_cut_off_after_the_second_stack_ends_well(
+def test_repeating_a_deploy_killed_after_the_second_stack_completes_it(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
-    cut_off_at(own_stage, rf"stack {NAME}-recognition: created")
-    assert "functions" not in left_on(own_stage)
+    kill_deploy_at(own_stage, rf"stack {NAME}-recognition: created")
+    assert "functions" not in resources_on(own_stage)
     done = run(own_stage, "deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert_deployed_once(own_stage)
 
 
-def test_a_deploy_that_was_cut_off_within_chalice_makes_nothing_twice(
+def test_repeating_a_deploy_killed_inside_chalice_creates_no_duplicates(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
     first = run(own_stage, "deploy")
     assert first.returncode == 0, first.stdout + first.stderr
-    before = left_on(own_stage)
-    other_stages = a_rest_api_that_calls(own_stage, f"{NAME}2")
-    a_rest_api_that_calls(own_stage, NAME)
-    # Chalice writes its record at its end, so a deploy that is cut off has none.
+    before = resources_on(own_stage)
+    other_stages_api = create_rest_api_for(own_stage, f"{NAME}2")
+    create_rest_api_for(own_stage, NAME)
+    # Chalice writes its record last, so a deploy that is killed leaves none.
     (own_stage.folder / ".chalice" / "deployed" / "local.json").unlink()
     done = run(own_stage, "deploy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is a duplicate left by a failed deploy" in done.stdout
-    before["REST APIs"].append(other_stages)
-    assert left_on(own_stage) == before
+    before["REST APIs"].append(other_stages_api)
+    assert resources_on(own_stage) == before
 
 
-def test_a_stack_whose_creation_failed_is_made_anew(
+def test_a_stack_that_failed_to_create_is_recreated(
     own_stage: StageProcess, servers: LocalStage
 ) -> None:
-    a_fifo_queue_must_be_named_so = {
+    fifo_queue_without_the_fifo_suffix = {
         "Type": "AWS::SQS::Queue",
         "Properties": {"QueueName": "queue", "FifoQueue": True},
     }
-    broken = json.dumps({"Resources": {"Queue": a_fifo_queue_must_be_named_so}})
+    broken = json.dumps({"Resources": {"Queue": fifo_queue_without_the_fifo_suffix}})
     cloudformation = own_stage.client("cloudformation")
     cloudformation.create_stack(StackName=f"{NAME}-api", TemplateBody=broken)
     wait_for(
@@ -240,7 +240,7 @@ def test_a_stack_whose_creation_failed_is_made_anew(
     assert_deployed_once(own_stage)
 
 
-WRONG: list[tuple[str, dict[str, str], str]] = [
+MISCONFIGURED: list[tuple[str, dict[str, str], str]] = [
     ("local", {"AWS_ACCESS_KEY_ID": "AKIAWRONGWRONGWRONG1"}, "does not accept the credentials"),
     ("local", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
     ("local", {"AWS_DEFAULT_REGION": ""}, "No region"),
@@ -250,33 +250,33 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("command", "name", "changes", "says"),
+    ("command", "name", "changes", "message"),
     [
-        *(("deploy", *wrong) for wrong in WRONG),
-        *(("destroy", *wrong) for wrong in WRONG),
+        *(("deploy", *misconfigured) for misconfigured in MISCONFIGURED),
+        *(("destroy", *misconfigured) for misconfigured in MISCONFIGURED),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(
+def test_a_misconfiguration_is_reported_in_one_line(
     own_stage: StageProcess,
     servers: LocalStage,
     command: str,
     name: str,
     changes: dict[str, str],
-    says: str,
+    message: str,
 ) -> None:
     done = run(own_stage, command, name=name, **changes)
     assert done.returncode == 1
-    assert says in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
-    assert left_on(own_stage) == {}
+    assert resources_on(own_stage) == {}
 
 
-def cut_off_at(stage: StageProcess, line: str) -> None:
-    """Deploy, and kill the process when it has printed this line."""
+def kill_deploy_at(stage: StageProcess, line: str) -> None:
+    """Deploy, and kill the process once it prints a line that matches a regular expression."""
     with subprocess.Popen(
         [sys.executable, "-m", "infra.deploy", "--stage", "local"],
         cwd=stage.folder,
-        env=environment_of(stage),
+        env=environment_for(stage),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -287,8 +287,8 @@ def cut_off_at(stage: StageProcess, line: str) -> None:
                 break
 
 
-def a_rest_api_that_calls(stage: StageProcess, function: str) -> str:
-    """A REST API such as Chalice makes for a stage; its id."""
+def create_rest_api_for(stage: StageProcess, function: str) -> str:
+    """Create a REST API like the one Chalice creates for a stage, and return its id."""
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{function}"
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
     integration = {"type": "aws_proxy", "httpMethod": "POST", "uri": uri}
@@ -302,8 +302,8 @@ def a_rest_api_that_calls(stage: StageProcess, function: str) -> str:
 
 
 def assert_deployed_once(stage: StageProcess) -> None:
-    there = left_on(stage)
-    assert len(there["stacks"]) == 3
-    assert len(there["REST APIs"]) == 1
-    assert len(there["mappings"]) == 3
-    assert len(there["functions"]) == len(there["roles"]) == 7
+    resources = resources_on(stage)
+    assert len(resources["stacks"]) == 3
+    assert len(resources["REST APIs"]) == 1
+    assert len(resources["mappings"]) == 3
+    assert len(resources["functions"]) == len(resources["roles"]) == 7

@@ -1,8 +1,8 @@
-"""Each action in each function's policy is needed: without it, the flow fails for that reason.
+"""Every action in every function's policy is needed: without it, the function is denied it.
 
-The emulator enforces the policies of the functions' roles (AUTH=true). An action is taken away
-from a role, the flow is driven, the function's log must say that just this was not allowed, and
-the action is put back.
+The emulator enforces the policies of the functions' roles (AUTH=true). Each test removes an action
+from a role, triggers the function, waits until its log says that exactly this action is denied, and
+restores the policy.
 """
 
 import json
@@ -37,49 +37,49 @@ SECONDS = 40
 
 @dataclass(frozen=True)
 class Flow:
-    """What a test can make happen."""
+    """Everything a test can trigger on the stage."""
 
     stage: StageProcess
     origin: Origin
 
-    def post_a_new_picture(self) -> str:
-        name = self._make_a_new_picture()
+    def post_new_image(self) -> str:
+        name = self._create_image_file()
         response = self.stage.request("POST", "/images", json={"url": f"{self.origin.url}/{name}"})
         return str(response.json().get("id", ""))
 
-    def _make_a_new_picture(self) -> str:
+    def _create_image_file(self) -> str:
         number = time.monotonic_ns()
         name = f"{number}.png"
-        picture = Image.open(CAT).convert("RGB")
-        picture.putpixel((0, 0), tuple(number.to_bytes(16)[-4:-1]))
-        picture.putpixel((1, 0), tuple(number.to_bytes(16)[-7:-4]))
-        picture.save(self.origin.folder / name)
+        image = Image.open(CAT).convert("RGB")
+        image.putpixel((0, 0), tuple(number.to_bytes(16)[-4:-1]))
+        image.putpixel((1, 0), tuple(number.to_bytes(16)[-7:-4]))
+        image.save(self.origin.folder / name)
         return name
 
-    def post_a_batch(self) -> None:
-        urls = [f"{self.origin.url}/{self._make_a_new_picture()}"]
+    def post_batch(self) -> None:
+        urls = [f"{self.origin.url}/{self._create_image_file()}"]
         self.stage.request("POST", "/batches", json={"urls": urls})
 
-    def post_a_bad_request_with_a_key(self) -> None:
+    def post_bad_request_with_key(self) -> None:
         headers = {"Idempotency-Key": unknown_id()}
         self.stage.request("POST", "/images", json={"url": ""}, headers=headers)
 
-    def upload_a_new_picture(self) -> None:
+    def upload_new_image(self) -> None:
         form = self.stage.request("POST", "/uploads").json()
-        content = (self.origin.folder / self._make_a_new_picture()).read_bytes()
+        content = (self.origin.folder / self._create_image_file()).read_bytes()
         requests.post(form["url"], data=form["fields"], files={"file": content}, timeout=30)
 
-    def recognize_and_try_to_deliver_a_new_picture(self) -> None:
-        image_id = self.post_a_new_picture()
+    def attempt_delivery_of_new_image(self) -> None:
+        image_id = self.post_new_image()
         wait_for(
             lambda: self.stage.request("GET", f"/images/{image_id}").json().get("delivery"),
             lambda delivery: bool(delivery) and delivery["tries"] > 0,
             SECONDS,
-            "a try to deliver",
+            "a delivery attempt",
         )
 
-    def recognize_and_deliver_a_new_picture(self) -> str:
-        image_id = self.post_a_new_picture()
+    def deliver_new_image(self) -> str:
+        image_id = self.post_new_image()
         wait_for(
             lambda: self.stage.request("GET", f"/images/{image_id}").json().get("delivery"),
             lambda delivery: bool(delivery) and delivery["status"] == "DELIVERED",
@@ -88,34 +88,34 @@ class Flow:
         )
         return image_id
 
-    def post_a_known_picture(self) -> None:
+    def post_known_image(self) -> None:
         self.stage.request("POST", "/images", json={"url": self._known_url()})
 
-    def post_a_batch_of_a_known_picture(self) -> None:
+    def post_batch_with_known_image(self) -> None:
         self.stage.request("POST", "/batches", json={"urls": [self._known_url()]})
 
-    def post_a_batch_of_a_known_picture_with_text(self) -> None:
+    def post_batch_with_known_image_for_text(self) -> None:
         body = {"urls": [self._known_url()], "features": ["TEXT"]}
         self.stage.request("POST", "/batches", json=body)
 
-    def get_a_pictures_content(self) -> str:
-        image_id = self.recognize_and_deliver_a_new_picture()
-        answer = self.stage.request("GET", f"/images/{image_id}/content", allow_redirects=False)
-        return requests.get(answer.headers["Location"], timeout=30).text
+    def get_image_content(self) -> str:
+        image_id = self.deliver_new_image()
+        response = self.stage.request("GET", f"/images/{image_id}/content", allow_redirects=False)
+        return requests.get(response.headers["Location"], timeout=30).text
 
-    def delete_an_image(self) -> None:
-        image_id = self.post_a_new_picture()
+    def delete_image(self) -> None:
+        image_id = self.post_new_image()
         self.stage.request("DELETE", f"/images/{image_id}")
 
     def reconcile(self) -> None:
         self.stage.reconcile()
 
-    def reconcile_what_the_catalog_does_not_know(self) -> None:
-        image_id = self.recognize_and_deliver_a_new_picture()
+    def reconcile_image_missing_from_catalog(self) -> None:
+        image_id = self.deliver_new_image()
         delete_rows(self.stage, image_id)
         self.reconcile()
 
-    def reconcile_a_row_without_its_object(self) -> None:
+    def reconcile_row_without_object(self) -> None:
         image_id = unknown_id()
         now = datetime.now(UTC)
         image = with_features_requested(
@@ -126,14 +126,14 @@ class Flow:
         self.reconcile()
 
     def _known_url(self) -> str:
-        name = self._make_a_new_picture()
+        name = self._create_image_file()
         url = f"{self.origin.url}/{name}"
         image_id = self.stage.request("POST", "/images", json={"url": url}).json()["id"]
         self.stage.recognized(image_id)
         return url
 
-    def deliver_what_is_refused(self) -> None:
-        """A result that is not valid, which no picture has: the sample third party answers 422."""
+    def deliver_rejected_result(self) -> None:
+        """Publish a result with a negative size, which the sample third party rejects (422)."""
         now = datetime.now(UTC)
         content = Content("image/png", width=-1, height=-1, bytes=-1)
         pending = ImageRow(unknown_id(), Status.PENDING, now, content=content)
@@ -149,10 +149,10 @@ class Flow:
     def list_images(self) -> None:
         self.stage.request("GET", "/images")
 
-    def get_an_image(self) -> None:
+    def get_image(self) -> None:
         self.stage.request("GET", f"/images/{'0' * 32}")
 
-    def tell_of_an_image_that_is_gone(self) -> None:
+    def announce_missing_image(self) -> None:
         record = {
             "eventSource": "aws:s3",
             "eventName": "ObjectCreated:Put",
@@ -160,29 +160,29 @@ class Flow:
         }
         self._send("recognition", json.dumps({"Records": [record]}))
 
-    def remove_an_image(self) -> None:
-        image_id = self.recognize_and_deliver_a_new_picture()
+    def remove_image(self) -> None:
+        image_id = self.deliver_new_image()
         self.stage.client("s3").delete_object(Bucket=BUCKET, Key=f"images/{image_id}")
 
-    def send_nonsense_for_recognition(self) -> None:
+    def send_invalid_message_to_recognition(self) -> None:
         self._send("recognition", "not ours")
 
-    def send_nonsense_to_take_in(self) -> None:
+    def send_invalid_message_to_intake(self) -> None:
         self._send("intake", "not ours")
 
-    def send_nonsense_for_delivery(self) -> None:
+    def send_invalid_message_to_integration(self) -> None:
         self._send("integration", "not ours")
 
-    def give_a_half_bad_batch_for_recognition(self) -> None:
-        self._invoke_with_a_half_bad_batch("recognize_images", "recognition")
+    def invoke_recognize_images_with_one_invalid_message(self) -> None:
+        self._invoke_with_one_invalid_message("recognize_images", "recognition")
 
-    def give_a_half_bad_batch_to_take_in(self) -> None:
-        self._invoke_with_a_half_bad_batch("take_in_images", "intake")
+    def invoke_take_in_images_with_one_invalid_message(self) -> None:
+        self._invoke_with_one_invalid_message("take_in_images", "intake")
 
-    def give_a_half_bad_batch_for_delivery(self) -> None:
-        self._invoke_with_a_half_bad_batch("deliver_results", "integration")
+    def invoke_deliver_results_with_one_invalid_message(self) -> None:
+        self._invoke_with_one_invalid_message("deliver_results", "integration")
 
-    def call_with_an_unknown_token(self) -> None:
+    def call_with_unknown_token(self) -> None:
         headers = {"Authorization": f"Bearer ir_{unknown_id()}"}
         self.stage.request("GET", "/images", headers=headers)
 
@@ -191,8 +191,11 @@ class Flow:
         url = sqs.get_queue_url(QueueName=f"image-recognition-local-{queue}")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=body)
 
-    def _invoke_with_a_half_bad_batch(self, function: str, queue: str) -> None:
-        """The bad message is at its last receive, so it is not postponed; the other is deleted."""
+    def _invoke_with_one_invalid_message(self, function: str, queue: str) -> None:
+        """Invoke a function with a valid and an invalid message.
+
+        The invalid one is at its last receive, so it is not postponed. The valid one is deleted.
+        """
         done = json.dumps(
             {"Event": "s3:TestEvent", "id": "msg", "data": {"image_id": unknown_id()}}
         )
@@ -214,7 +217,7 @@ class Flow:
 
 
 def delete_rows(stage: StageProcess, image_id: str) -> None:
-    """Take an image out of the catalog, and leave it in the bucket."""
+    """Remove an image from the catalog but leave it in the bucket."""
     client = stage.client("dynamodb")
     partition = {":pk": {"S": f"IMAGE#{image_id}"}}
     rows = client.query(
@@ -228,78 +231,78 @@ def unknown_id() -> str:
     return f"{time.monotonic_ns():032x}"
 
 
-Drive = Callable[[Flow], object]
+Trigger = Callable[[Flow], object]
 
-# What needs each action.
-NEEDS: dict[str, dict[str, Drive]] = {
+# A trigger that needs the action, for each action of each function.
+NEEDS: dict[str, dict[str, Trigger]] = {
     "api_handler": {
-        "s3:PutObject": Flow.post_a_new_picture,
-        "s3:GetObject": Flow.get_a_pictures_content,
-        "s3:DeleteObject": Flow.delete_an_image,
-        "dynamodb:UpdateItem": Flow.post_a_known_picture,
-        "dynamodb:GetItem": Flow.post_a_known_picture,
+        "s3:PutObject": Flow.post_new_image,
+        "s3:GetObject": Flow.get_image_content,
+        "s3:DeleteObject": Flow.delete_image,
+        "dynamodb:UpdateItem": Flow.post_known_image,
+        "dynamodb:GetItem": Flow.post_known_image,
         "dynamodb:Query": Flow.list_images,
         "dynamodb:BatchGetItem": Flow.list_images,
-        "dynamodb:PutItem": Flow.post_a_new_picture,
-        "dynamodb:DeleteItem": Flow.post_a_bad_request_with_a_key,
-        "sqs:SendMessage": Flow.post_a_batch,
+        "dynamodb:PutItem": Flow.post_new_image,
+        "dynamodb:DeleteItem": Flow.post_bad_request_with_key,
+        "sqs:SendMessage": Flow.post_batch,
     },
     "take_in_images": {
-        "s3:GetObject": Flow.upload_a_new_picture,
-        "s3:DeleteObject": Flow.upload_a_new_picture,
-        "s3:PutObject": Flow.post_a_batch,
-        "dynamodb:GetItem": Flow.upload_a_new_picture,
-        "dynamodb:UpdateItem": Flow.post_a_batch_of_a_known_picture,
-        "dynamodb:PutItem": Flow.post_a_batch,
-        "sqs:SendMessage": Flow.post_a_batch_of_a_known_picture_with_text,
-        "sqs:ChangeMessageVisibility": Flow.send_nonsense_to_take_in,
-        "sqs:DeleteMessage": Flow.give_a_half_bad_batch_to_take_in,
+        "s3:GetObject": Flow.upload_new_image,
+        "s3:DeleteObject": Flow.upload_new_image,
+        "s3:PutObject": Flow.post_batch,
+        "dynamodb:GetItem": Flow.upload_new_image,
+        "dynamodb:UpdateItem": Flow.post_batch_with_known_image,
+        "dynamodb:PutItem": Flow.post_batch,
+        "sqs:SendMessage": Flow.post_batch_with_known_image_for_text,
+        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_intake,
+        "sqs:DeleteMessage": Flow.invoke_take_in_images_with_one_invalid_message,
     },
-    "authorize": {"ssm:GetParametersByPath": Flow.call_with_an_unknown_token},
+    "authorize": {"ssm:GetParametersByPath": Flow.call_with_unknown_token},
     "recognize_images": {
-        "dynamodb:UpdateItem": Flow.post_a_new_picture,
-        "dynamodb:PutItem": Flow.post_a_new_picture,
-        "dynamodb:Query": Flow.tell_of_an_image_that_is_gone,
-        "dynamodb:DeleteItem": Flow.tell_of_an_image_that_is_gone,
-        "s3:GetObject": Flow.tell_of_an_image_that_is_gone,
-        "sns:Publish": Flow.post_a_new_picture,
-        "sqs:ChangeMessageVisibility": Flow.send_nonsense_for_recognition,
-        "sqs:DeleteMessage": Flow.give_a_half_bad_batch_for_recognition,
+        "dynamodb:UpdateItem": Flow.post_new_image,
+        "dynamodb:PutItem": Flow.post_new_image,
+        "dynamodb:Query": Flow.announce_missing_image,
+        "dynamodb:DeleteItem": Flow.announce_missing_image,
+        "s3:GetObject": Flow.announce_missing_image,
+        "sns:Publish": Flow.post_new_image,
+        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_recognition,
+        "sqs:DeleteMessage": Flow.invoke_recognize_images_with_one_invalid_message,
     },
     "deliver_results": {
-        "dynamodb:Query": Flow.post_a_new_picture,
-        "dynamodb:GetItem": Flow.post_a_new_picture,
-        "dynamodb:PutItem": Flow.post_a_new_picture,
-        "ssm:GetParametersByPath": Flow.recognize_and_try_to_deliver_a_new_picture,
-        "sqs:SendMessage": Flow.deliver_what_is_refused,
-        "sqs:ChangeMessageVisibility": Flow.send_nonsense_for_delivery,
-        "sqs:DeleteMessage": Flow.give_a_half_bad_batch_for_delivery,
+        "dynamodb:Query": Flow.post_new_image,
+        "dynamodb:GetItem": Flow.post_new_image,
+        "dynamodb:PutItem": Flow.post_new_image,
+        "ssm:GetParametersByPath": Flow.attempt_delivery_of_new_image,
+        "sqs:SendMessage": Flow.deliver_rejected_result,
+        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_integration,
+        "sqs:DeleteMessage": Flow.invoke_deliver_results_with_one_invalid_message,
     },
     "forget_removed_image": {
-        "dynamodb:Query": Flow.remove_an_image,
-        "dynamodb:DeleteItem": Flow.remove_an_image,
-        "dynamodb:UpdateItem": Flow.remove_an_image,
-        "s3:GetObject": Flow.remove_an_image,
+        "dynamodb:Query": Flow.remove_image,
+        "dynamodb:DeleteItem": Flow.remove_image,
+        "dynamodb:UpdateItem": Flow.remove_image,
+        "s3:GetObject": Flow.remove_image,
     },
     "reconcile": {
         "dynamodb:GetItem": Flow.reconcile,
         "dynamodb:Query": Flow.reconcile,
-        "dynamodb:BatchGetItem": Flow.reconcile_what_the_catalog_does_not_know,
-        "dynamodb:PutItem": Flow.reconcile_what_the_catalog_does_not_know,
+        "dynamodb:BatchGetItem": Flow.reconcile_image_missing_from_catalog,
+        "dynamodb:PutItem": Flow.reconcile_image_missing_from_catalog,
         "s3:ListBucket": Flow.reconcile,
-        "sqs:SendMessage": Flow.reconcile_what_the_catalog_does_not_know,
-        "s3:GetObject": Flow.reconcile_a_row_without_its_object,
-        "dynamodb:DeleteItem": Flow.reconcile_a_row_without_its_object,
+        "sqs:SendMessage": Flow.reconcile_image_missing_from_catalog,
+        "s3:GetObject": Flow.reconcile_row_without_object,
+        "dynamodb:DeleteItem": Flow.reconcile_row_without_object,
     },
 }
 
-# What the emulator cannot refuse: it does this itself, or another server answers.
+# Actions that the emulator cannot deny: it does the work itself, or another server responds.
 NOT_ENFORCED = {
     "logs:CreateLogStream": "the emulator writes the logs itself",
     "logs:PutLogEvents": "the emulator writes the logs itself",
     "sqs:ReceiveMessage": "the emulator's poller does not ask the role",
     "sqs:GetQueueAttributes": "the emulator's poller does not ask the role",
-    "s3:ListBucket": "the emulator answers 404 to a HEAD request also without it; AWS 403",
+    "s3:ListBucket": "without it, the emulator responds to a HEAD request with 404, AWS with 403",
     "rekognition:DetectLabels": "the local Rekognition knows no roles",
     "rekognition:DetectText": "the local Rekognition knows no roles",
     "rekognition:DetectFaces": "the local Rekognition knows no roles",
@@ -307,14 +310,14 @@ NOT_ENFORCED = {
     "rekognition:RecognizeCelebrities": "the local Rekognition knows no roles",
 }
 
-# What is needed only when two things meet by chance, which no test can bring about from outside.
-NEEDED_BY_CHANCE = {
-    ("recognize_images", "dynamodb:GetItem"): "an image is written while its result is recorded",
-    ("reconcile", "dynamodb:UpdateItem"): "an image with labels waits for more and lost its object",
+# Actions needed only in a race that a test cannot cause from outside.
+NEEDED_IN_A_RACE = {
+    ("recognize_images", "dynamodb:GetItem"): "an image changes while its result is written",
+    ("reconcile", "dynamodb:UpdateItem"): "an image with labels has pending features and no object",
 }
 
-# S3 answers a HEAD request without a body, so without naming the action.
-SAID_OTHERWISE = {
+# S3's response to a HEAD request has no body, so it does not name the action.
+DENIAL_MESSAGES = {
     "s3:GetObject": (
         r"\(403\) when calling the HeadObject operation: Forbidden"
         r"|not authorized to perform: s3:GetObject\b"
@@ -324,9 +327,9 @@ SAID_OTHERWISE = {
 
 @pytest.fixture(scope="module")
 def flow(stage: StageProcess, origin: Origin) -> Flow:
-    """A flow that works with the policies as they are."""
+    """Triggers for a stage that delivers a result with its policies unchanged."""
     flow = Flow(stage, origin)
-    flow.recognize_and_deliver_a_new_picture()
+    flow.deliver_new_image()
     return flow
 
 
@@ -334,44 +337,42 @@ def flow(stage: StageProcess, origin: Origin) -> Flow:
     ("function", "action"),
     [(function, action) for function, needs in NEEDS.items() for action in needs],
 )
-def test_without_this_action_the_flow_fails_for_that_reason(
-    flow: Flow, function: str, action: str
-) -> None:
-    message = SAID_OTHERWISE.get(action, rf"not authorized to perform: {action}\b")
-    with action_taken_away(flow.stage, function, action):
+def test_without_the_action_the_function_is_denied(flow: Flow, function: str, action: str) -> None:
+    message = DENIAL_MESSAGES.get(action, rf"not authorized to perform: {action}\b")
+    with action_removed(flow.stage, function, action):
         started_at = int(time.time() * 1000)
-        answers: list[object] = []
+        responses: list[object] = []
 
         def look() -> str:
-            # A warm function knows tokens and secrets for half a minute, so it is driven again.
-            if not answers or action == "ssm:GetParametersByPath":
-                answers.append(NEEDS[function][action](flow))
-            return str(answers) + log(flow.stage, function, started_at)
+            # A warm function caches tokens and secrets for 30 seconds, so trigger it repeatedly.
+            if not responses or action == "ssm:GetParametersByPath":
+                responses.append(NEEDS[function][action](flow))
+            return str(responses) + log(flow.stage, function, started_at)
 
         wait_for(
             look,
             lambda lines: bool(re.search(message, lines)),
             SECONDS,
-            f"{function} to be refused {action}",
+            f"{function} to be denied {action}",
         )
 
 
-def test_with_every_action_back_the_flow_works_again(flow: Flow) -> None:
-    flow.recognize_and_deliver_a_new_picture()
+def test_with_all_policies_restored_a_result_is_delivered(flow: Flow) -> None:
+    flow.deliver_new_image()
 
 
-def test_no_action_is_left_out() -> None:
+def test_every_action_of_every_policy_is_accounted_for() -> None:
     for function, needs in NEEDS.items():
         policy = json.loads((POLICIES / f"{function}.json").read_text())
         allowed = {action for statement in policy["Statement"] for action in statement["Action"]}
-        by_chance = {action for name, action in NEEDED_BY_CHANCE if name == function}
-        # What the emulator does not enforce for one function it may for another.
-        assert allowed - by_chance - set(needs) <= set(NOT_ENFORCED), function
+        needed_in_a_race = {action for name, action in NEEDED_IN_A_RACE if name == function}
+        # The emulator may enforce an action for one function and not for another.
+        assert allowed - needed_in_a_race - set(needs) <= set(NOT_ENFORCED), function
         assert set(needs) <= allowed, function
 
 
 @contextmanager
-def action_taken_away(stage: StageProcess, function: str, action: str) -> Iterator[None]:
+def action_removed(stage: StageProcess, function: str, action: str) -> Iterator[None]:
     iam = stage.client("iam")
     role = f"image-recognition-local-{function}"
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]

@@ -1,6 +1,6 @@
-"""What the emulator lacks: when one of these fails, upstream has mended it and a fill can go.
+"""The emulator's gaps: if one of these tests fails, upstream has fixed a gap and a fill can go.
 
-The emulator is started here as it comes, without localcloud/ministack_with_gaps_filled.py.
+The emulator runs unmodified here, without localcloud/ministack_with_gaps_filled.py.
 """
 
 import json
@@ -26,11 +26,11 @@ DEFINITION = {
 
 @pytest.fixture(scope="module")
 def emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The emulator without any fill."""
+    """The URL of an emulator without any fill."""
     folder = tmp_path_factory.mktemp("emulator")
     (port,) = free_ports(1)
     server = Server(
-        "emulator as it comes",
+        "unmodified emulator",
         [PROJECT / ".localcloud" / "emulator" / "bin" / "python", "-m", "ministack"],
         ready_url=f"http://127.0.0.1:{port}/_ministack/health",
         log=folder / "log",
@@ -59,7 +59,7 @@ def client(service: str, url: str, **credentials: str) -> Any:
     )
 
 
-def test_importing_an_api_makes_nothing_but_its_root(emulator_url: str) -> None:
+def test_importing_an_api_creates_only_its_root_resource(emulator_url: str) -> None:
     gateway = client("apigateway", emulator_url)
     api_id = gateway.import_rest_api(body=json.dumps(DEFINITION).encode())["id"]
     resources = gateway.get_resources(restApiId=api_id)["items"]
@@ -75,7 +75,7 @@ def test_an_api_cannot_be_overwritten(emulator_url: str) -> None:
         )
 
 
-def test_a_policy_that_asks_for_tls_refuses_everything(emulator_url: str) -> None:
+def test_a_policy_that_requires_tls_denies_everything(emulator_url: str) -> None:
     s3 = client("s3", emulator_url)
     s3.create_bucket(Bucket="only-over-tls")
     arn = "arn:aws:s3:::only-over-tls"
@@ -94,14 +94,14 @@ def test_a_policy_that_asks_for_tls_refuses_everything(emulator_url: str) -> Non
         )
 
 
-def test_parameters_by_path_are_checked_against_everything(emulator_url: str) -> None:
+def test_a_policy_for_one_path_denies_get_parameters_by_path(emulator_url: str) -> None:
     arn = "arn:aws:ssm:us-east-1:000000000000:parameter/tokens"
     ssm = user(emulator_url, "ssm", ["ssm:GetParametersByPath"], arn)
     with pytest.raises(ClientError, match="AccessDenied"):
         ssm.get_parameters_by_path(Path="/tokens")
 
 
-def test_a_batch_of_deletes_needs_an_action_that_aws_does_not_have(emulator_url: str) -> None:
+def test_delete_message_batch_needs_an_action_that_aws_does_not_have(emulator_url: str) -> None:
     url = client("sqs", emulator_url).create_queue(QueueName="a-queue")["QueueUrl"]
     arn = "arn:aws:sqs:us-east-1:000000000000:a-queue"
     sqs = user(emulator_url, "sqs", ["sqs:DeleteMessage"], arn)
@@ -110,7 +110,7 @@ def test_a_batch_of_deletes_needs_an_action_that_aws_does_not_have(emulator_url:
 
 
 def user(url: str, service: str, actions: list[str], resource: str) -> Any:
-    """A client that may do just this."""
+    """A client of a new user who is allowed only these actions on this resource."""
     iam = client("iam", url)
     name = f"user-of-{service}"
     iam.create_user(UserName=name)
@@ -126,7 +126,7 @@ def user(url: str, service: str, actions: list[str], resource: str) -> Any:
     )
 
 
-def test_the_emulator_is_the_one_that_the_fills_were_made_for() -> None:
+def test_the_fills_are_for_the_installed_version_of_the_emulator() -> None:
     requirements = (PROJECT / "localcloud" / "emulator-requirements.txt").read_text()
     site = PROJECT / ".localcloud" / "emulator" / "lib"
     (installed,) = site.glob("python*/site-packages/ministack-*.dist-info")

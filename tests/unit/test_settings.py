@@ -18,7 +18,7 @@ REQUIRED = {
 }
 
 
-def test_what_is_not_said_has_rekognitions_workshop_defaults() -> None:
+def test_unset_settings_have_the_defaults_of_rekognitions_workshop() -> None:
     settings = Settings.from_environment(REQUIRED)
     assert (settings.max_labels, settings.min_confidence) == (10, 70)
     assert settings.recognition_queue_name == "recognition"
@@ -26,13 +26,13 @@ def test_what_is_not_said_has_rekognitions_workshop_defaults() -> None:
     assert settings.fetch_limits.allowed_origins == frozenset()
 
 
-def test_one_error_names_all_that_is_missing() -> None:
+def test_one_error_names_every_missing_setting() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({})
     assert all(name in str(caught.value) for name in REQUIRED)
 
 
-def test_a_stage_that_is_not_deployed_names_the_commands_that_deploy_one() -> None:
+def test_the_error_for_an_undeployed_stage_names_the_commands_that_deploy_one() -> None:
     with pytest.raises(SettingsError, match=r"make run.*make deploy.*chalice local --stage local"):
         Settings.from_environment({})
     with pytest.raises(SettingsError) as caught:
@@ -40,7 +40,7 @@ def test_a_stage_that_is_not_deployed_names_the_commands_that_deploy_one() -> No
     assert "make run" not in str(caught.value)
 
 
-def test_a_third_party_is_optional() -> None:
+def test_the_third_party_is_optional() -> None:
     assert Settings.from_environment(REQUIRED).third_party_url == ""
     url = "https://third.example.com/results"
     assert Settings.from_environment({**REQUIRED, "THIRD_PARTY_URL": url}).third_party_url == url
@@ -66,14 +66,16 @@ def test_a_third_party_is_optional() -> None:
         ("LOG_LEVEL", "LOUD"),
     ],
 )
-def test_a_bad_value_is_named_and_shown(name: str, value: str) -> None:
+def test_the_error_for_a_bad_value_names_the_setting_and_shows_the_value(
+    name: str, value: str
+) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({**REQUIRED, name: value})
     assert name in str(caught.value)
     assert value in str(caught.value)
 
 
-def test_all_bad_values_are_named_at_once() -> None:
+def test_one_error_names_every_bad_value() -> None:
     bad: dict[str, Any] = {"MAX_LABELS": "0", "LOG_LEVEL": "LOUD"}
     with pytest.raises(SettingsError, match=r"MAX_LABELS.*LOG_LEVEL"):
         Settings.from_environment({**REQUIRED, **bad})

@@ -1,4 +1,4 @@
-"""Faces that the tests make up."""
+"""Synthetic faces."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ from localcloud.rekognition.faces.mesh import Mesh
 from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Points, Rectangle
 
-# Points of the mesh that the code looks at, of a face that looks straight at the viewer: x to the
-# right, y down, z away, the tip of the nose in the middle.
+# The points of the mesh that the code uses, for a face that looks straight at the viewer: x to the
+# right, y down, z away from the viewer, with the tip of the nose at x = y = 0.
 _POINTS: Mapping[int, tuple[float, float, float]] = {
     33: (-30, -20, 0),
     133: (-10, -20, 0),
@@ -34,10 +34,10 @@ _POINTS: Mapping[int, tuple[float, float, float]] = {
 
 
 def mesh_at(x: float, y: float, *, degrees: float = 0, axis: str = "z") -> Mesh:
-    """A face in the middle of (x, y), turned about an axis of the picture.
+    """A face centered at (x, y) in pixels, turned about an axis of the image.
 
-    About z: clockwise as one sees it. About y: its right side away from the viewer, so that it
-    looks to the picture's right. About x: its chin away, so that it looks down.
+    About z, it turns clockwise in the image. About y, its right side turns away from the viewer, so
+    that it looks to the image's right. About x, its chin turns away, so that it looks down.
     """
     points = np.zeros((468, 3))
     for number, point in _POINTS.items():
@@ -51,16 +51,16 @@ def mesh_at(x: float, y: float, *, degrees: float = 0, axis: str = "z") -> Mesh:
 
 
 def descriptor_at(distance: float) -> Descriptor:
-    """A descriptor so far from that at 0."""
+    """A descriptor at this distance from `descriptor_at(0)`."""
     descriptor = np.zeros(DESCRIPTOR_SIZE, np.float32)
     descriptor[0] = distance
     return descriptor
 
 
 class FakeFaces:
-    """Knows beforehand how far the faces of a picture are from that of a certain person.
+    """Finds the faces that a test placed in an image, each at a given distance from one person.
 
-    A picture's faces stand side by side, the first the largest.
+    The faces of an image stand side by side, the largest first.
     """
 
     def __init__(self) -> None:
@@ -69,33 +69,33 @@ class FakeFaces:
     def __call__(self) -> "FakeFaces":
         return self
 
-    def show(self, picture: DecodedImage, *distances: float) -> None:
-        """From now on there are faces in a picture."""
-        self.distances[picture.pixels.tobytes()] = distances
+    def place(self, image: DecodedImage, *distances: float) -> None:
+        """Place faces in an image, at these distances from the person."""
+        self.distances[image.pixels.tobytes()] = distances
 
-    def find(self, picture: DecodedImage) -> list[Face]:
+    def find(self, image: DecodedImage) -> list[Face]:
         found = []
-        for number, _ in enumerate(self.distances.get(picture.pixels.tobytes(), ())):
+        for number, _ in enumerate(self.distances.get(image.pixels.tobytes(), ())):
             box = Box(number / 10, 0.1, number / 10 + 0.09 - number / 100, 0.5)
-            square = Rectangle((box.left * picture.width, 0), (1, 0), 10, 10)
-            mesh = mesh_at(box.left * picture.width, 20)
+            square = Rectangle((box.left * image.width, 0), (1, 0), 10, 10)
+            mesh = mesh_at(box.left * image.width, 20)
             found.append(Face(box, 99.0, mesh, square))
         return found
 
-    def describe(self, picture: DecodedImage, face: Face) -> Descriptor:
-        distances = self.distances[picture.pixels.tobytes()]
+    def describe(self, image: DecodedImage, face: Face) -> Descriptor:
+        distances = self.distances[image.pixels.tobytes()]
         return descriptor_at(distances[round(face.box.left * 10)])
 
     def default_landmarks(self, face: Face) -> dict[str, Points]:
         return {"nose": face.mesh.points[1, :2]}
 
-    def all_landmarks(self, _picture: DecodedImage, face: Face) -> dict[str, Points]:
+    def all_landmarks(self, _image: DecodedImage, face: Face) -> dict[str, Points]:
         return {"nose": face.mesh.points[1, :2], "chinBottom": face.mesh.points[152, :2]}
 
-    def read_age_and_gender(self, _picture: DecodedImage, _face: Face) -> AgeAndGender:
+    def read_age_and_gender(self, _image: DecodedImage, _face: Face) -> AgeAndGender:
         ages = np.zeros(100, np.float32)
         ages[30:41] = 1 / 11
         return AgeAndGender(ages, male=0.25)
 
-    def read_emotions(self, _picture: DecodedImage, _face: Face) -> dict[str, float]:
+    def read_emotions(self, _image: DecodedImage, _face: Face) -> dict[str, float]:
         return {"CALM": 0.1, "HAPPY": 0.9}

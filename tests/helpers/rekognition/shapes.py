@@ -1,4 +1,4 @@
-"""The service model's shapes that the tests use."""
+"""Shapes of botocore's service model for Rekognition."""
 
 from typing import Any
 

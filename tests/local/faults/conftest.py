@@ -1,8 +1,9 @@
-"""A stage whose third party goes wrong, and what is sent through it, once for all tests here.
+"""A stage whose third party fails, and the images sent through it, shared by all tests here.
 
-Three lots of images: some during an outage, some while workers are killed, some under a mix of
-faults. Each fixture comes after the one before, because all share the stage; only the images whose
-workers were killed go on by themselves while the mix is under way, since they have to wait.
+There are three groups of images: some are sent during an outage, some while workers are killed, and
+some to a third party with a mix of faults. The fixtures run in this order, because they share the
+stage. Images whose workers are killed must wait for their leases to end, so they continue while the
+mix runs.
 """
 
 import random
@@ -13,33 +14,33 @@ from dataclasses import dataclass, field
 import pytest
 
 from infra import webhook_secrets
-from tests.helpers.faulty_third_party import Fault, FaultyThirdParty, Seen
+from tests.helpers.faulty_third_party import Fault, FaultyThirdParty, ReceivedRequest
 from tests.helpers.stage_process import StageProcess
 from tests.helpers.steps import (
     ImageValues,
-    image_id_of,
-    pictures,
+    id_of,
+    image_files,
+    image_with_delivery,
     post,
     queue_url,
     redrive,
-    settled,
 )
-from tests.helpers.worker_kills import kill_at
+from tests.helpers.worker_kills import kill_workers_at
 
 SEED = 6
 OUTAGE_IMAGES = 8
-MOST_ROUNDS = 6
+MAX_ROUNDS = 6
 
-# As recognize.LEASE_DURATION: an image whose worker was killed is left alone for so long.
+# recognize.LEASE_DURATION: how long an image stays leased after its worker is killed.
 LEASE_SECONDS = 75
 
-# After so long SQS gives a message again whose worker was killed; 360 where nobody waits for it.
+# When SQS redelivers a message whose worker was killed. A deployed stage waits 360 seconds.
 VISIBILITY_SECONDS = {"recognition": LEASE_SECONDS + 8, "integration": 10}
 
 
 @dataclass
 class Interrupted:
-    """Images during which workers were killed, and how many workers, by function."""
+    """Images sent while workers are killed, and how many workers are killed, by function."""
 
     ids: list[str]
     kills: dict[str, int]
@@ -47,17 +48,18 @@ class Interrupted:
 
 @dataclass
 class Round:
-    """Each image when nothing more was to come by itself, and the requests seen until then."""
+    """Each image after its delivery ended, and the third party's requests for it up to then."""
 
     images: dict[str, ImageValues]
-    seen: dict[str, list[Seen]]
+    requests: dict[str, list[ReceivedRequest]]
 
 
 @dataclass
 class Mix:
-    """Images under a mix of faults; `exhausted_id` is of one that meets nothing else at first.
+    """Images sent to a third party with a mix of faults.
 
-    `redriven` has how many had failed and what the command said, for each round but the last.
+    The image `exhausted_id` gets only server errors in the first round. For every round but the
+    last, `redriven` has the number of failed deliveries and the output of the redrive command.
     """
 
     ids: list[str]
@@ -69,14 +71,14 @@ class Mix:
 @pytest.fixture(
     scope="package", params=[30, pytest.param(200, marks=pytest.mark.campaign)], ids="{}".format
 )
-def number(request: pytest.FixtureRequest) -> int:
-    """How many images are killed workers', and how many under faults."""
+def image_count(request: pytest.FixtureRequest) -> int:
+    """How many images are sent while workers are killed, and how many with faults."""
     return int(request.param)
 
 
 @pytest.fixture(scope="package")
-def third_party(number: int) -> Iterator[FaultyThirdParty]:
-    """One third party for as many images."""
+def third_party(image_count: int) -> Iterator[FaultyThirdParty]:
+    """A third party that fails; a new one for each image count."""
     third_party = FaultyThirdParty()
     yield third_party
     third_party.close()
@@ -86,7 +88,7 @@ def third_party(number: int) -> Iterator[FaultyThirdParty]:
 def stage(
     tmp_path_factory: pytest.TempPathFactory, third_party: FaultyThirdParty
 ) -> Iterator[StageProcess]:
-    """A stage that delivers to the faulty third party, and does in seconds what takes a day."""
+    """A stage that delivers to the faulty third party and retries within seconds, not a day."""
     stage = StageProcess(
         tmp_path_factory.mktemp("faults") / "project",
         environment={
@@ -112,72 +114,80 @@ def stage(
 
 @pytest.fixture(scope="package")
 def outage(stage: StageProcess, third_party: FaultyThirdParty) -> list[ImageValues]:
-    """The first images, as they look while nobody listens at the third party's address."""
-    ids = post(stage, pictures("outage", OUTAGE_IMAGES))
-    images = [settled(stage, image_id, lambda last: last["tries"] >= 1) for image_id in ids]
+    """The first images, as the API shows them while the third party refuses connections."""
+    ids = post(stage, image_files("outage", OUTAGE_IMAGES))
+    images = [
+        image_with_delivery(stage, image_id, lambda delivery: delivery["tries"] >= 1)
+        for image_id in ids
+    ]
     third_party.open()
     return images
 
 
 @pytest.fixture(scope="package")
 def interrupted(
-    stage: StageProcess, third_party: FaultyThirdParty, outage: list[ImageValues], number: int
+    stage: StageProcess, third_party: FaultyThirdParty, outage: list[ImageValues], image_count: int
 ) -> Interrupted:
-    """Images of which some lost their worker; they wait for their claims and messages to end."""
-    calls_before, requests_before = calls_of_rekognition(stage), len(third_party.seen)
+    """Images whose workers are killed at times; those wait for leases and messages to time out."""
+    calls_before, requests_before = rekognition_calls(stage), len(third_party.requests)
     progress = {
-        "recognize_images": lambda: calls_of_rekognition(stage) - calls_before,
-        "deliver_results": lambda: len(third_party.seen) - requests_before,
+        "recognize_images": lambda: rekognition_calls(stage) - calls_before,
+        "deliver_results": lambda: len(third_party.requests) - requests_before,
     }
     chance = random.Random(SEED)  # noqa: S311 - no secret
-    kills = max(number // 12, 3)
+    kills = max(image_count // 12, 3)
     with ThreadPoolExecutor() as pool:
         killed = {
             function: pool.submit(
-                kill_at, stage, function, done, chance.sample(range(1, number // 2), kills), chance
+                kill_workers_at,
+                stage,
+                function,
+                done,
+                chance.sample(range(1, image_count // 2), kills),
+                chance,
             )
             for function, done in progress.items()
         }
-        ids = post(stage, pictures("interrupted", number))
+        ids = post(stage, image_files("interrupted", image_count))
         return Interrupted(ids, {function: each.result() for function, each in killed.items()})
 
 
 @pytest.fixture(scope="package")
 def mix(
-    stage: StageProcess, third_party: FaultyThirdParty, interrupted: Interrupted, number: int
+    stage: StageProcess, third_party: FaultyThirdParty, interrupted: Interrupted, image_count: int
 ) -> Mix:
-    """Images under faults; what fails for good is sent again, until all of it is delivered."""
-    contents = pictures("mix", number)
-    ids = [image_id_of(content) for content in contents]
+    """Images with faults; failed deliveries are repeated until every result is delivered."""
+    contents = image_files("mix", image_count)
+    ids = [id_of(content) for content in contents]
     mix = Mix(ids, exhausted_id=ids[-1])
-    for image_id, faults in zip(ids, plans(number), strict=True):
+    for image_id, faults in zip(ids, plans(image_count), strict=True):
         third_party.plan(image_id, faults)
     third_party.plan(mix.exhausted_id, [Fault.SERVER_ERROR] * 100)
     post(stage, contents)
     failed = ids
     before: dict[str, ImageValues] = {}
-    while failed and len(mix.rounds) < MOST_ROUNDS:
+    while failed and len(mix.rounds) < MAX_ROUNDS:
         mix.rounds.append(ended_round(stage, third_party, failed, before))
         before = mix.rounds[-1].images
         failed = [image_id for image_id in failed if has_failed(before[image_id])]
         if failed:
             third_party.plan(mix.exhausted_id, [])
-            mix.redriven.append((len(failed), send_again(stage, failed)))
+            mix.redriven.append((len(failed), deliver_again(stage, failed)))
     return mix
 
 
-def calls_of_rekognition(stage: StageProcess) -> int:
-    """How many there were, from its log."""
+def rekognition_calls(stage: StageProcess) -> int:
+    """The number of calls in the local Rekognition's log."""
     return stage.log("rekognition").count("images/")
 
 
-def plans(number: int) -> list[list[Fault]]:
-    """Each fault once, then up to three of any for each image."""
+def plans(image_count: int) -> list[list[Fault]]:
+    """The faults of each image: first each fault once, then up to three random ones."""
     chance = random.Random(SEED)  # noqa: S311 - no secret
     faults: list[Fault] = [fault for fault in Fault if fault is not Fault.NONE]
     each_once = [[fault] for fault in faults]
-    up_to_three = [chance.choices(faults, k=chance.randint(0, 3)) for _ in range(number)]
-    return (each_once + up_to_three)[:number]
+    up_to_three = [chance.choices(faults, k=chance.randint(0, 3)) for _ in range(image_count)]
+    return (each_once + up_to_three)[:image_count]
 
 
 def ended_round(
@@ -186,29 +196,29 @@ def ended_round(
     ids: Sequence[str],
     before: Mapping[str, ImageValues],
 ) -> Round:
-    """The images as soon as each delivery came to an end that is another than before."""
+    """Wait until each image has a delivery that ended and differs from the one in `before`."""
 
     def ended(image_id: str) -> ImageValues:
-        return settled(
+        return image_with_delivery(
             stage,
             image_id,
-            lambda last: (
-                last["status"] in ("DELIVERED", "FAILED")
-                and (image_id not in before or last != before[image_id]["delivery"])
+            lambda delivery: (
+                delivery["status"] in ("DELIVERED", "FAILED")
+                and (image_id not in before or delivery != before[image_id]["delivery"])
             ),
         )
 
     images = {image_id: ended(image_id) for image_id in ids}
-    return Round(images, {image_id: third_party.seen_of(image_id) for image_id in ids})
+    return Round(images, {image_id: third_party.requests_for(image_id) for image_id in ids})
 
 
 def has_failed(image: ImageValues) -> bool:
-    """Whether the third party has no result of the image yet."""
+    """Whether the image's last delivery failed."""
     return bool(image["delivery"]["status"] == "FAILED")
 
 
-def send_again(stage: StageProcess, failed: Sequence[str]) -> str:
-    """Half of them by the API, the rest by the command; what the command says."""
+def deliver_again(stage: StageProcess, failed: Sequence[str]) -> str:
+    """Deliver half of the images through the API, redrive the rest, and return the output."""
     for image_id in failed[::2]:
         response = stage.request("POST", f"/images/{image_id}/deliveries")
         assert response.status_code == 202, response.text
@@ -216,5 +226,5 @@ def send_again(stage: StageProcess, failed: Sequence[str]) -> str:
 
 
 def delivered(stage: StageProcess, image_id: str) -> ImageValues:
-    """The image as soon as its result is delivered."""
-    return settled(stage, image_id, lambda last: last["status"] == "DELIVERED")
+    """Wait until an image's result is delivered, and return the image."""
+    return image_with_delivery(stage, image_id, lambda delivery: delivery["status"] == "DELIVERED")

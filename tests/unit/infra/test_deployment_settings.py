@@ -1,4 +1,4 @@
-"""The settings in .chalice and infra that must fit together, checked against each other."""
+"""The settings in .chalice and infra that must agree with each other."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ WORKERS = {
     "deliver_results": ("integration", "Integration"),
 }
 
-# The functions of app.py, as Chalice names them; api_handler is all routes.
+# The functions in app.py, as Chalice names them; api_handler serves all routes.
 FUNCTIONS = {
     "take_in_images",
     "reconcile",
@@ -27,7 +27,7 @@ FUNCTIONS = {
     "forget_removed_image",
 }
 
-# What AWS allows no resource for.
+# Actions that AWS does not let a policy limit to a resource.
 ANY_RESOURCE = {
     "rekognition:DetectLabels",
     "rekognition:DetectText",
@@ -52,7 +52,7 @@ def of_type(kind: str) -> dict[str, Any]:
 
 
 def setting(stage: str, function: str, name: str) -> Any:
-    """A function's setting at a stage, looked up as Chalice does."""
+    """A function's setting at a stage, resolved in Chalice's order."""
     of_stage = CONFIG["stages"][stage]
     for place in (
         of_stage.get("lambda_functions", {}).get(function, {}),
@@ -70,7 +70,7 @@ def policy_of(function: str) -> Any:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_api_answers_within_the_29_seconds_that_api_gateway_waits(stage: str) -> None:
+def test_the_api_times_out_within_the_29_seconds_of_api_gateway(stage: str) -> None:
     assert setting(stage, "api_handler", "lambda_timeout") <= 29
     assert setting(stage, "authorize", "lambda_timeout") <= 29
     assert CONFIG["api_gateway_endpoint_type"] == "REGIONAL"
@@ -78,7 +78,7 @@ def test_the_api_answers_within_the_29_seconds_that_api_gateway_waits(stage: str
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("function", WORKERS)
-def test_messages_stay_invisible_six_times_as_long_as_their_function_may_run(
+def test_visibility_timeouts_are_at_least_six_times_the_functions_timeout(
     stage: str, function: str
 ) -> None:
     part, queue = WORKERS[function]
@@ -93,12 +93,12 @@ def test_messages_stay_invisible_six_times_as_long_as_their_function_may_run(
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_on_aws_functions_run_on_the_cheaper_processor(stage: str) -> None:
+def test_functions_on_aws_use_the_cheaper_arm64(stage: str) -> None:
     assert setting(stage, "api_handler", "lambda_architecture") == "arm64"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_each_function_has_a_policy_of_its_own_at_each_stage(stage: str) -> None:
+def test_each_function_has_its_own_policy_at_each_stage(stage: str) -> None:
     configured = CONFIG["stages"][stage]["lambda_functions"]
     files = {name: function["iam_policy_file"] for name, function in configured.items()}
     assert files == {name: f"rendered-policies/{stage}/{name}.json" for name in FUNCTIONS}
@@ -107,7 +107,7 @@ def test_each_function_has_a_policy_of_its_own_at_each_stage(stage: str) -> None
     assert written == FUNCTIONS
 
 
-def test_every_trigger_of_app_py_has_a_policy() -> None:
+def test_every_trigger_in_app_py_has_a_policy() -> None:
     source = (PROJECT / "app.py").read_text()
     for line in source.splitlines():
         if line.startswith(("def ", "async def ")):
@@ -118,7 +118,7 @@ def test_every_trigger_of_app_py_has_a_policy() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_policies_name_resources_and_actions_without_wildcards(function: str) -> None:
+def test_policies_allow_named_actions_on_resources_of_the_stage(function: str) -> None:
     for statement in policy_of(function)["Statement"]:
         assert not any("*" in action for action in statement["Action"]), statement
         listed = statement["Resource"]
@@ -132,7 +132,7 @@ def test_policies_name_resources_and_actions_without_wildcards(function: str) ->
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_function_has_a_log_that_ends_and_an_alarm(function: str) -> None:
+def test_each_function_has_log_retention_and_an_alarm(function: str) -> None:
     own = "" if function == "api_handler" else f"-{function}"
     name = "image-recognition-${Stage}" + own
     logs = [log["Properties"] for log in of_type("Logs::LogGroup").values()]
@@ -144,7 +144,7 @@ def test_each_function_has_a_log_that_ends_and_an_alarm(function: str) -> None:
 
 
 @pytest.mark.parametrize("queue", ["Recognition", "Integration"])
-def test_each_queue_has_alarms_on_its_dead_letters_and_on_its_age(queue: str) -> None:
+def test_each_queue_has_alarms_on_dead_letters_and_message_age(queue: str) -> None:
     watched = {
         (alarm["Properties"]["MetricName"], str(alarm["Properties"]["Dimensions"][0]["Value"]))
         for alarm in of_type("CloudWatch::Alarm").values()
@@ -157,7 +157,7 @@ def test_each_queue_has_alarms_on_its_dead_letters_and_on_its_age(queue: str) ->
         assert (metric, str({"Fn::GetAtt": [name, "QueueName"]})) in watched
 
 
-def test_alarms_tell_somebody() -> None:
+def test_every_alarm_notifies_the_alarm_topic() -> None:
     for alarm in of_type("CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] in (
             [{"Ref": "AlarmTopic"}],
@@ -165,17 +165,17 @@ def test_alarms_tell_somebody() -> None:
         )
 
 
-def test_what_holds_data_is_kept_when_its_stack_goes() -> None:
+def test_buckets_and_tables_outlive_their_stack() -> None:
     for kind in ("S3::Bucket", "DynamoDB::Table"):
         for name, resource in of_type(kind).items():
             if name == "IdempotencyTable":
-                continue  # the answers of a day
+                continue  # responses kept for a day
             assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
             assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_bucket_queues_and_topics_refuse_what_is_not_encrypted_on_its_way() -> None:
-    refusal = {"Bool": {"aws:SecureTransport": "false"}}
+def test_the_bucket_queues_and_topics_deny_requests_without_tls() -> None:
+    denial = {"Bool": {"aws:SecureTransport": "false"}}
     guarded = []
     for kind, place in (
         ("S3::BucketPolicy", "Bucket"),
@@ -184,7 +184,7 @@ def test_bucket_queues_and_topics_refuse_what_is_not_encrypted_on_its_way() -> N
     ):
         for policy in of_type(kind).values():
             statements = policy["Properties"]["PolicyDocument"]["Statement"]
-            assert [each for each in statements if each.get("Condition") == refusal], kind
+            assert [each for each in statements if each.get("Condition") == denial], kind
             targets = policy["Properties"][place]
             guarded += targets if isinstance(targets, list) else [targets]
     names = {target["Ref"] for target in guarded}

@@ -1,4 +1,4 @@
-"""requirements.txt pins all that the Lambda package contains, as `make lock` writes it."""
+"""requirements.txt, which `make lock` writes, pins everything in the Lambda package."""
 
 import re
 from importlib.metadata import requires
@@ -10,7 +10,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def pins(name: str) -> dict[str, str]:
-    """The versions in a file of requirements; every line must pin one."""
+    """The pinned version of each package in a requirements file; fails if a line pins none."""
     found = {}
     for line in (PROJECT / name).read_text().splitlines():
         text = line.partition("#")[0].strip()
@@ -21,11 +21,11 @@ def pins(name: str) -> dict[str, str]:
     return found
 
 
-def test_the_lock_has_what_is_required_in_the_same_version() -> None:
+def test_the_lock_has_every_required_package_at_the_required_version() -> None:
     assert pins("requirements.in").items() <= pins("requirements.txt").items()
 
 
-def test_the_lock_pins_what_the_packages_need_in_turn() -> None:
+def test_the_lock_pins_every_transitive_dependency() -> None:
     locked = pins("requirements.txt")
     for package in locked:
         for text in requires(package) or []:

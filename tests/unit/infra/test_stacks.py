@@ -1,4 +1,4 @@
-"""What becomes of a stack that an earlier deploy left in some state or other."""
+"""How a deploy handles a stack in whatever state an earlier one left it."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ SETTLES_AS = {
 
 
 class FakeCloudFormation:
-    """Stacks in memory: each reaches the state that is waited for, or the one set to follow."""
+    """Stacks in memory: each reaches the status its waiter waits for, or the one in `ends_as`."""
 
     def __init__(self, **statuses: str) -> None:
         self.statuses: dict[str, str | None] = {
@@ -37,7 +37,7 @@ class FakeCloudFormation:
 
     def describe_stack_events(self, **_: Any) -> dict[str, Any]:
         failed = {"ResourceStatus": "CREATE_FAILED", "LogicalResourceId": "ImagesBucket"}
-        return {"StackEvents": [failed | {"ResourceStatusReason": "It is there already"}]}
+        return {"StackEvents": [failed | {"ResourceStatusReason": "It already exists"}]}
 
     def create_stack(self, **request: Any) -> dict[str, str]:
         self._call("create", request)
@@ -58,10 +58,10 @@ class FakeCloudFormation:
 
     def wait(self, StackName: str, WaiterConfig: Any) -> None:  # noqa: N803 - AWS's names
         self.calls.append(f"wait {StackName.rpartition('-')[2]}")
-        hoped = SETTLES_AS[self._state]
-        self.statuses[StackName] = self.ends_as.pop(StackName, hoped)
-        if self.statuses[StackName] != hoped:
-            raise WaiterError("x", "it ended otherwise", {})
+        expected = SETTLES_AS[self._state]
+        self.statuses[StackName] = self.ends_as.pop(StackName, expected)
+        if self.statuses[StackName] != expected:
+            raise WaiterError("x", "unexpected status", {})
 
     def _call(self, verb: str, request: dict[str, Any]) -> None:
         self.calls.append(f"{verb} {request['StackName'].rpartition('-')[2]}")
@@ -72,22 +72,22 @@ def error(message: str) -> ClientError:
 
 
 def deploy(client: FakeCloudFormation) -> list[str]:
-    """What is done to the first stack; the others are there and well."""
+    """Deploy, with all stacks but the first in place; return the calls made for the first."""
     for part in PARTS[1:]:
         client.statuses[f"image-recognition-dev-{part}"] = "CREATE_COMPLETE"
-    told: list[str] = []
-    Stacks(client, "dev", told.append).deploy()
+    lines: list[str] = []
+    Stacks(client, "dev", lines.append).deploy()
     return [call for call in client.calls if call.endswith(" api")]
 
 
-def test_a_stack_that_is_not_there_is_created() -> None:
+def test_a_missing_stack_is_created() -> None:
     assert deploy(FakeCloudFormation()) == ["create api", "wait api"]
 
 
 @pytest.mark.parametrize(
     "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]
 )
-def test_a_stack_that_is_there_is_updated(status: str) -> None:
+def test_an_existing_stack_is_updated(status: str) -> None:
     assert deploy(FakeCloudFormation(api=status)) == ["update api", "wait api"]
 
 
@@ -101,35 +101,35 @@ def test_a_stack_that_is_there_is_updated(status: str) -> None:
         "ROLLBACK_FAILED",
     ],
 )
-def test_a_stack_that_never_came_into_being_is_made_anew(status: str) -> None:
+def test_a_stack_that_failed_to_create_is_recreated(status: str) -> None:
     calls = deploy(FakeCloudFormation(api=status))
     assert calls == ["delete api", "wait api", "create api", "wait api"]
 
 
-def test_a_rollback_that_got_stuck_is_continued_before_the_update() -> None:
+def test_a_stuck_rollback_is_continued_before_the_update() -> None:
     calls = deploy(FakeCloudFormation(api="UPDATE_ROLLBACK_FAILED"))
     assert calls == ["continue api", "wait api", "update api", "wait api"]
 
 
-def test_what_is_under_way_is_waited_for() -> None:
+def test_an_operation_in_progress_is_awaited_before_the_update() -> None:
     calls = deploy(FakeCloudFormation(api="UPDATE_IN_PROGRESS"))
     assert calls == ["wait api", "update api", "wait api"]
 
 
-def test_a_creation_that_was_under_way_and_fails_is_made_anew() -> None:
+def test_a_stack_whose_creation_in_progress_fails_is_recreated() -> None:
     client = FakeCloudFormation(api="CREATE_IN_PROGRESS")
     client.ends_as["image-recognition-dev-api"] = "ROLLBACK_COMPLETE"
     assert deploy(client) == ["wait api", "delete api", "wait api", "create api", "wait api"]
 
 
-def test_a_failure_says_what_cloudformation_said() -> None:
+def test_a_failure_quotes_cloudformations_reason() -> None:
     client = FakeCloudFormation()
     client.ends_as["image-recognition-dev-api"] = None
-    with pytest.raises(StackError, match="ImagesBucket: It is there already"):
+    with pytest.raises(StackError, match="ImagesBucket: It already exists"):
         deploy(client)
 
 
-def test_stacks_go_in_the_reverse_order() -> None:
+def test_stacks_are_deleted_in_reverse_order() -> None:
     client = FakeCloudFormation(api="CREATE_COMPLETE", integration="ROLLBACK_COMPLETE")
     Stacks(client, "dev", lambda _: None).destroy()
     assert client.calls == ["delete integration", "wait integration", "delete api", "wait api"]

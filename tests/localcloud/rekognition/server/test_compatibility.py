@@ -1,6 +1,6 @@
-"""Every operation as its clients see it: on the wire, through boto3 and through the AWS CLI.
+"""Every operation as clients see it: on the wire, through boto3 and through the AWS CLI.
 
-What is right is said by botocore's service model and by the documentation of Rekognition's API.
+The references are botocore's service model and the documentation of Rekognition's API.
 """
 
 import base64
@@ -30,41 +30,41 @@ from tests.helpers.rekognition_process import (
 MODEL = boto3.session.Session()._session.get_service_model("rekognition")
 AWS = shutil.which("aws")
 WOMAN, MAN = "astronaut.png", "cameraman-grey.png"
-NOBODYS_ID = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
-# What Rekognition answers although its model does not list it for each operation.
+# Errors that any operation may return although the service model does not list them.
 COMMON_ERRORS = {"ValidationException"}
 
 Request = dict[str, Any]
-Ask = Callable[[str, Request], dict[str, Any]]
+Call = Callable[[str, Request], dict[str, Any]]
 
 
-def picture(name: str) -> Request:
+def image(name: str) -> Request:
     return {"Bytes": photograph(name)}
 
 
-# A request of each operation that has a model here; those of a collection are asked in this order.
+# A request for each operation that has a model here. Those on a collection run in this order.
 REQUESTS: dict[str, Request] = {
-    "DetectLabels": {"Image": picture(WOMAN)},
-    "DetectText": {"Image": picture(WOMAN)},
-    "DetectFaces": {"Image": picture(WOMAN), "Attributes": ["ALL"]},
-    "DetectModerationLabels": {"Image": picture(WOMAN), "MinConfidence": 0},
+    "DetectLabels": {"Image": image(WOMAN)},
+    "DetectText": {"Image": image(WOMAN)},
+    "DetectFaces": {"Image": image(WOMAN), "Attributes": ["ALL"]},
+    "DetectModerationLabels": {"Image": image(WOMAN), "MinConfidence": 0},
     "CompareFaces": {
-        "SourceImage": picture(WOMAN),
-        "TargetImage": picture(MAN),
+        "SourceImage": image(WOMAN),
+        "TargetImage": image(MAN),
         "SimilarityThreshold": 0,
     },
     "CreateCollection": {"CollectionId": "people"},
-    "IndexFaces": {"CollectionId": "people", "Image": picture(WOMAN), "ExternalImageId": "she"},
+    "IndexFaces": {"CollectionId": "people", "Image": image(WOMAN), "ExternalImageId": "she"},
     "ListCollections": {},
     "DescribeCollection": {"CollectionId": "people"},
     "ListFaces": {"CollectionId": "people"},
-    "SearchFacesByImage": {"CollectionId": "people", "Image": picture(WOMAN)},
-    "SearchFaces": {"CollectionId": "people", "FaceId": "that of IndexFaces"},
-    "DeleteFaces": {"CollectionId": "people", "FaceIds": ["that of IndexFaces"]},
+    "SearchFacesByImage": {"CollectionId": "people", "Image": image(WOMAN)},
+    "SearchFaces": {"CollectionId": "people", "FaceId": "the id from IndexFaces"},
+    "DeleteFaces": {"CollectionId": "people", "FaceIds": ["the id from IndexFaces"]},
     "DeleteCollection": {"CollectionId": "people"},
 }
-OF_AN_IMAGE = [name for name, request in REQUESTS.items() if "Image" in request]
+IMAGE_OPERATIONS = [name for name, request in REQUESTS.items() if "Image" in request]
 
 
 @pytest.fixture(scope="module")
@@ -79,57 +79,58 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(url: str) -> Any:
-    """A client that leaves it to the server to find mistakes."""
+    """A client that validates nothing, so that errors are the server's."""
     return new_client(url)
 
 
 @pytest.fixture(scope="module")
 def on_the_wire(url: str) -> dict[str, dict[str, Any]]:
-    """What the server answers to each operation, as JSON."""
+    """The server's response to each operation, as JSON."""
 
-    def ask(operation: str, request: Request) -> dict[str, Any]:
-        status, answer = asked(url, operation, request)
-        assert status == 200, answer
-        return answer
+    def call(operation: str, request: Request) -> dict[str, Any]:
+        status, response = post_json(url, operation, request)
+        assert status == 200, response
+        return response
 
-    return ask_all(ask)
+    return call_all(call)
 
 
-def ask_all(ask: Ask) -> dict[str, dict[str, Any]]:
-    answers: dict[str, dict[str, Any]] = {}
+def call_all(call: Call) -> dict[str, dict[str, Any]]:
+    """The response to each operation in REQUESTS."""
+    responses: dict[str, dict[str, Any]] = {}
     for operation, request in REQUESTS.items():
         if operation in ("SearchFaces", "DeleteFaces"):
-            face_id = answers["IndexFaces"]["FaceRecords"][0]["Face"]["FaceId"]
-            given = {"FaceId": face_id} if "FaceId" in request else {"FaceIds": [face_id]}
-            request = request | given
-        answers[operation] = ask(operation, request)
-    return answers
+            face_id = responses["IndexFaces"]["FaceRecords"][0]["Face"]["FaceId"]
+            face = {"FaceId": face_id} if "FaceId" in request else {"FaceIds": [face_id]}
+            request = request | face
+        responses[operation] = call(operation, request)
+    return responses
 
 
-def asked(url: str, operation: str, request: Request) -> tuple[int, dict[str, Any]]:
-    """A request as it is on the wire, where bytes are base64."""
+def post_json(url: str, operation: str, request: Request) -> tuple[int, dict[str, Any]]:
+    """Send a request as raw JSON, with bytes as base64; return the status and the response."""
     body = json.dumps(request, default=lambda value: base64.b64encode(value).decode())
     return post(url, body.encode(), **{"X-Amz-Target": f"RekognitionService.{operation}"})
 
 
-def comparable(answers: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Without what each client adds or shows in its own way."""
-    own = {"ResponseMetadata", "CreationTimestamp"}
+def comparable(responses: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The responses without the members that each client adds or formats in its own way."""
+    ignored = {"ResponseMetadata", "CreationTimestamp"}
     return {
-        operation: {name: value for name, value in answer.items() if name not in own}
-        for operation, answer in answers.items()
+        operation: {name: value for name, value in response.items() if name not in ignored}
+        for operation, response in responses.items()
     }
 
 
-# Three ways to the same answers
+# The same responses on the wire, through boto3 and through the AWS CLI
 
 
 @pytest.mark.parametrize("operation", REQUESTS)
-def test_an_answer_on_the_wire_keeps_to_the_service_model(
+def test_a_response_on_the_wire_conforms_to_the_service_model(
     operation: str, on_the_wire: dict[str, dict[str, Any]]
 ) -> None:
     shape = MODEL.operation_model(operation).output_shape
-    assert list(breaches(on_the_wire[operation], shape, operation)) == []
+    assert list(violations(on_the_wire[operation], shape, operation)) == []
 
 
 TYPES: dict[str, Any] = {
@@ -142,8 +143,8 @@ TYPES: dict[str, Any] = {
 }
 
 
-def breaches(value: Any, shape: Shape, path: str) -> Iterator[str]:
-    """What in a JSON document is not as the service model says."""
+def violations(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    """How a JSON document differs from its shape in the service model."""
     if not isinstance(value, TYPES[shape.type_name]):
         yield f"{path} is {value!r}, not a {shape.type_name}"
     elif isinstance(shape, StructureShape):
@@ -152,12 +153,12 @@ def breaches(value: Any, shape: Shape, path: str) -> Iterator[str]:
                 yield f"{path}.{name} is missing"
         for name, member in value.items():
             if name in shape.members:
-                yield from breaches(member, shape.members[name], f"{path}.{name}")
+                yield from violations(member, shape.members[name], f"{path}.{name}")
             else:
                 yield f"{path}.{name} is not in the model"
     elif isinstance(shape, ListShape):
         for number, item in enumerate(value):
-            yield from breaches(item, shape.member, f"{path}[{number}]")
+            yield from violations(item, shape.member, f"{path}[{number}]")
     else:
         measured = len(value) if isinstance(value, str) else value
         lowest, highest = (shape.metadata.get(limit, measured) for limit in ("min", "max"))
@@ -167,7 +168,7 @@ def breaches(value: Any, shape: Shape, path: str) -> Iterator[str]:
             yield f"{path} is {value!r}, against {shape.metadata}"
 
 
-def test_boto3_gets_every_answer(url: str, on_the_wire: dict[str, dict[str, Any]]) -> None:
+def test_boto3_gets_the_same_responses(url: str, on_the_wire: dict[str, dict[str, Any]]) -> None:
     checking = boto3.client(
         "rekognition",
         endpoint_url=url,
@@ -175,24 +176,26 @@ def test_boto3_gets_every_answer(url: str, on_the_wire: dict[str, dict[str, Any]
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
-    answers = ask_all(lambda name, request: getattr(checking, xform_name(name))(**request))
-    assert comparable(answers) == comparable(on_the_wire)
+    responses = call_all(lambda name, request: getattr(checking, xform_name(name))(**request))
+    assert comparable(responses) == comparable(on_the_wire)
 
 
-@pytest.mark.skipif(AWS is None, reason="there is no AWS CLI on this machine")
-def test_the_aws_cli_gets_every_answer(url: str, on_the_wire: dict[str, dict[str, Any]]) -> None:
-    def ask(operation: str, request: Request) -> dict[str, Any]:
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
+def test_the_aws_cli_gets_the_same_responses(
+    url: str, on_the_wire: dict[str, dict[str, Any]]
+) -> None:
+    def call(operation: str, request: Request) -> dict[str, Any]:
         done = aws(url, operation, request)
         assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        response: dict[str, Any] = json.loads(done.stdout)
+        return response
 
-    assert comparable(ask_all(ask)) == comparable(on_the_wire)
+    assert comparable(call_all(call)) == comparable(on_the_wire)
 
 
-@pytest.mark.skipif(AWS is None, reason="there is no AWS CLI on this machine")
-def test_the_aws_cli_says_what_there_is_no_model_for(url: str) -> None:
-    done = aws(url, "RecognizeCelebrities", {"Image": picture(WOMAN)})
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
+def test_the_aws_cli_reports_an_operation_without_a_model(url: str) -> None:
+    done = aws(url, "RecognizeCelebrities", {"Image": image(WOMAN)})
     assert done.returncode != 0
     assert "NotImplementedException" in done.stderr
     assert "no model for RecognizeCelebrities" in done.stderr
@@ -226,10 +229,10 @@ def aws(url: str, operation: str, request: Request) -> subprocess.CompletedProce
     )
 
 
-# What the answers hold
+# The content of the responses
 
 
-def test_who_is_indexed_is_listed_found_and_deleted(
+def test_an_indexed_face_is_listed_found_and_deleted(
     on_the_wire: dict[str, dict[str, Any]],
 ) -> None:
     (record,) = on_the_wire["IndexFaces"]["FaceRecords"]
@@ -241,11 +244,11 @@ def test_who_is_indexed_is_listed_found_and_deleted(
     (match,) = on_the_wire["SearchFacesByImage"]["FaceMatches"]
     assert match["Face"]["FaceId"] == face_id
     assert match["Similarity"] > 99
-    assert on_the_wire["SearchFaces"]["FaceMatches"] == []  # nobody but herself
+    assert on_the_wire["SearchFaces"]["FaceMatches"] == []  # the collection has no other face
     assert on_the_wire["DeleteFaces"]["DeletedFaces"] == [face_id]
 
 
-def test_asked_for_all_a_face_has_every_landmark_that_rekognition_documents(
+def test_with_all_attributes_a_face_has_every_documented_landmark(
     on_the_wire: dict[str, dict[str, Any]],
 ) -> None:
     (face,) = on_the_wire["DetectFaces"]["FaceDetails"]
@@ -253,7 +256,7 @@ def test_asked_for_all_a_face_has_every_landmark_that_rekognition_documents(
     assert sorted(found) == sorted(MODEL.shape_for("LandmarkType").enum)
 
 
-# Defaults, as the documentation of the API has them
+# Defaults, according to the documentation of the API
 
 
 @pytest.mark.parametrize(
@@ -266,21 +269,21 @@ def test_asked_for_all_a_face_has_every_landmark_that_rekognition_documents(
         ("detect_moderation_labels", {}, {"MinConfidence": 50}),
     ],
 )
-def test_a_default_is_the_documented_one(
+def test_defaults_are_the_documented_ones(
     operation: str, request_: Request, default: Request, client: Any
 ) -> None:
-    ask = getattr(client, operation)
+    call = getattr(client, operation)
     for name in (WOMAN, "coffee.png"):
-        plain = ask(Image=picture(name), **request_)
-        told = ask(Image=picture(name), **request_, **default)
-        assert comparable({"": plain}) == comparable({"": told})
+        implicit = call(Image=image(name), **request_)
+        explicit = call(Image=image(name), **request_, **default)
+        assert comparable({"": implicit}) == comparable({"": explicit})
 
 
-# Limits, as the service model has them
+# Limits, according to the service model
 
 
 def beyond_limits(shape: Shape) -> Iterator[Any]:
-    """Values that are not allowed for a member of a request."""
+    """Values that a member of a request does not allow."""
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if shape.type_name in ("integer", "float"):
         yield from [least - 1] if least is not None else []
@@ -291,7 +294,7 @@ def beyond_limits(shape: Shape) -> Iterator[Any]:
         yield from ["ANYTHING"] if shape.metadata.get("enum") else []
     elif isinstance(shape, ListShape):
         yield from [[]] if least else []
-        yield from [[NOBODYS_ID] * (most + 1)] if most else []
+        yield from [[UNKNOWN_ID] * (most + 1)] if most else []
         yield from [["ANYTHING"]] if shape.member.metadata.get("enum") else []
 
 
@@ -304,7 +307,7 @@ BEYOND_LIMITS = [
 
 
 @pytest.mark.parametrize(("operation", "member", "value"), BEYOND_LIMITS)
-def test_a_value_beyond_its_limit_is_refused(
+def test_a_value_beyond_its_limit_is_rejected(
     operation: str, member: str, value: Any, client: Any
 ) -> None:
     request = REQUESTS[operation] | {member: value}
@@ -321,7 +324,7 @@ def test_a_value_beyond_its_limit_is_refused(
         for member in MODEL.operation_model(operation).input_shape.required_members
     ],
 )
-def test_what_is_required_is_required(operation: str, member: str, client: Any) -> None:
+def test_a_missing_required_member_is_rejected(operation: str, member: str, client: Any) -> None:
     request = {name: value for name, value in REQUESTS[operation].items() if name != member}
     status, code, message = error_of(getattr(client, xform_name(operation)), **request)
     assert (status, code) == (400, "ValidationException")
@@ -331,8 +334,8 @@ def test_what_is_required_is_required(operation: str, member: str, client: Any) 
 # Errors
 
 
-WRONG_IMAGES = {
-    "no picture": ({"Bytes": b"no picture"}, "InvalidImageFormatException"),
+INVALID_IMAGES = {
+    "not an image": ({"Bytes": b"not an image"}, "InvalidImageFormatException"),
     "too small": (
         {"Bytes": encoded(Image.new("RGB", (79, 200)))},
         "InvalidParameterException",
@@ -342,24 +345,22 @@ WRONG_IMAGES = {
         "ImageTooLargeException",
     ),
     "too many bytes": ({"Bytes": bytes(5_242_881)}, "ValidationException"),
-    "nothing": ({}, "InvalidParameterException"),
-    "both": (
+    "empty": ({}, "InvalidParameterException"),
+    "bytes and object": (
         {"Bytes": photograph(MAN), "S3Object": {"Bucket": "some-bucket", "Name": "a"}},
         "InvalidParameterException",
     ),
-    "not in S3": (
+    "missing object": (
         {"S3Object": {"Bucket": "some-bucket", "Name": "a"}},
         "InvalidS3ObjectException",
     ),
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG_IMAGES)
-@pytest.mark.parametrize("operation", [*OF_AN_IMAGE, "CompareFaces"])
-def test_an_image_that_cannot_be_used_is_the_documented_error(
-    operation: str, wrong: str, client: Any
-) -> None:
-    image, expected = WRONG_IMAGES[wrong]
+@pytest.mark.parametrize("case", INVALID_IMAGES)
+@pytest.mark.parametrize("operation", [*IMAGE_OPERATIONS, "CompareFaces"])
+def test_an_unusable_image_is_the_documented_error(operation: str, case: str, client: Any) -> None:
+    image, expected = INVALID_IMAGES[case]
     member = "TargetImage" if operation == "CompareFaces" else "Image"
     request = REQUESTS[operation] | {member: image}
     status, code, _ = error_of(getattr(client, xform_name(operation)), **request)
@@ -368,7 +369,7 @@ def test_an_image_that_cannot_be_used_is_the_documented_error(
     assert code in documented | COMMON_ERRORS
 
 
-def test_an_error_of_the_model_is_the_clients_own_exception(client: Any) -> None:
+def test_a_modeled_error_is_the_clients_typed_exception(client: Any) -> None:
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.describe_collection(CollectionId="nobody")
     client.create_collection(CollectionId="twice")
@@ -376,7 +377,7 @@ def test_an_error_of_the_model_is_the_clients_own_exception(client: Any) -> None
         client.create_collection(CollectionId="twice")
 
 
-def test_botocores_paginators_go_through_all_pages(client: Any) -> None:
+def test_botocores_paginators_read_all_pages(client: Any) -> None:
     names = [f"page-{number}" for number in range(3)]
     for name in names:
         client.create_collection(CollectionId=name)
@@ -388,7 +389,7 @@ def test_botocores_paginators_go_through_all_pages(client: Any) -> None:
 @pytest.mark.parametrize(
     "operation", [name for name in MODEL.operation_names if name not in REQUESTS]
 )
-def test_an_operation_without_a_model_says_so(operation: str, url: str) -> None:
-    status, answer = asked(url, operation, {})
-    assert (status, answer["__type"]) == (501, "NotImplementedException")
-    assert f"no model for {operation}" in answer["message"]
+def test_an_operation_without_a_model_is_not_implemented(operation: str, url: str) -> None:
+    status, response = post_json(url, operation, {})
+    assert (status, response["__type"]) == (501, "NotImplementedException")
+    assert f"no model for {operation}" in response["message"]

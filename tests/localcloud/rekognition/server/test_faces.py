@@ -1,4 +1,4 @@
-"""Faces as a client sees them: two photographs of persons, and changed copies of them."""
+"""Operations on faces as a client sees them, with two photographs of people and altered copies."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from tests.helpers.rekognition_process import (
 )
 
 WOMAN, MAN = "astronaut.png", "cameraman-grey.png"
-# Where the heads are, as a person sees them: ratios of the picture's width and height.
+# Left, top, right and bottom of each head, judged by eye: ratios of the image's width and height.
 HEADS = {WOMAN: (0.30, 0.02, 0.60, 0.40), MAN: (0.32, 0.14, 0.56, 0.42)}
-NOBODY = ("chelsea-cat.png", "coffee.png", "dahlia.jpg", "pagoda.jpg", "rocket.jpg")
+WITHOUT_FACES = ("chelsea-cat.png", "coffee.png", "dahlia.jpg", "pagoda.jpg", "rocket.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +48,15 @@ def collection(client: Any) -> Iterator[str]:
 
 
 def faces(client: Any, content: bytes, *attributes: str) -> list[dict[str, Any]]:
-    asked = {"Attributes": list(attributes)} if attributes else {}
-    found: list[dict[str, Any]] = client.detect_faces(Image={"Bytes": content}, **asked)[
+    request = {"Attributes": list(attributes)} if attributes else {}
+    found: list[dict[str, Any]] = client.detect_faces(Image={"Bytes": content}, **request)[
         "FaceDetails"
     ]
     return found
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_the_one_face_of_a_person_is_found_where_the_head_is(client: Any, name: str) -> None:
+def test_the_only_face_is_found_at_the_head(client: Any, name: str) -> None:
     (face,) = faces(client, photograph(name))
     left, top, right, bottom = HEADS[name]
     box = face["BoundingBox"]
@@ -65,12 +65,12 @@ def test_the_one_face_of_a_person_is_found_where_the_head_is(client: Any, name: 
     assert face["Confidence"] > 95
 
 
-@pytest.mark.parametrize("name", NOBODY)
-def test_where_nobody_is_no_face_is_found(client: Any, name: str) -> None:
+@pytest.mark.parametrize("name", WITHOUT_FACES)
+def test_an_image_without_people_has_no_face(client: Any, name: str) -> None:
     assert faces(client, photograph(name)) == []
 
 
-def test_by_default_a_face_has_five_landmarks_in_their_order_in_the_face(client: Any) -> None:
+def test_by_default_a_face_has_five_landmarks_in_plausible_positions(client: Any) -> None:
     (face,) = faces(client, photograph(WOMAN))
     assert set(face) == {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
     marks = {mark["Type"]: mark for mark in face["Landmarks"]}
@@ -80,30 +80,30 @@ def test_by_default_a_face_has_five_landmarks_in_their_order_in_the_face(client:
     assert marks["mouthLeft"]["X"] < marks["mouthRight"]["X"]
 
 
-def test_asked_for_all_an_adult_woman_who_smiles_is_described_as_one(client: Any) -> None:
+def test_with_all_attributes_a_smiling_woman_is_described_as_one(client: Any) -> None:
     (face,) = faces(client, photograph(WOMAN), "ALL")
     assert 15 <= face["AgeRange"]["Low"] < face["AgeRange"]["High"] <= 70
     assert face["Gender"]["Value"] == "Female"
     assert face["Emotions"][0]["Type"] == "HAPPY"
     assert sum(emotion["Confidence"] for emotion in face["Emotions"]) == pytest.approx(100, abs=0.1)
     assert len(face["Landmarks"]) > 20
-    assert "Smile" not in face  # there is no model for it
+    assert "Smile" not in face  # no model detects it
 
 
-def test_single_attributes_can_be_asked_for(client: Any) -> None:
+def test_single_attributes_can_be_requested(client: Any) -> None:
     (face,) = faces(client, photograph(WOMAN), "DEFAULT", "EMOTIONS")
     assert "Emotions" in face
     assert not {"AgeRange", "Gender"} & set(face)
 
 
-def test_a_tilted_head_has_its_tilt_in_its_pose(client: Any) -> None:
+def test_the_pose_shows_how_far_a_head_is_tilted(client: Any) -> None:
     straight = opened(WOMAN)
     (upright,) = faces(client, encoded(straight))
     (tilted,) = faces(client, encoded(straight.rotate(-20)))
     assert tilted["Pose"]["Roll"] - upright["Pose"]["Roll"] == pytest.approx(20, abs=6)
 
 
-def test_a_dark_face_is_darker_and_a_blurred_one_less_sharp(client: Any) -> None:
+def test_quality_drops_for_dark_and_blurred_faces(client: Any) -> None:
     image = opened(WOMAN)
     (plain,) = faces(client, encoded(image))
     (dark,) = faces(client, encoded(ImageEnhance.Brightness(image).enhance(0.6)))
@@ -113,7 +113,7 @@ def test_a_dark_face_is_darker_and_a_blurred_one_less_sharp(client: Any) -> None
     assert blurred["Quality"]["Sharpness"] < plain["Quality"]["Sharpness"] * 0.8
 
 
-def test_two_persons_in_one_picture_are_two_faces_the_largest_first(client: Any) -> None:
+def test_two_people_in_one_image_are_two_faces_with_the_largest_first(client: Any) -> None:
     woman, man = opened(WOMAN), opened(MAN)
     both = Image.new("RGB", (woman.width + man.width, max(woman.height, man.height)))
     both.paste(man, (0, 0))
@@ -132,11 +132,9 @@ def test_two_persons_in_one_picture_are_two_faces_the_largest_first(client: Any)
         lambda image: ImageEnhance.Brightness(image).enhance(0.6),
         lambda image: image.convert("L").convert("RGB"),
     ],
-    ids=["mirrored", "tilted", "dark", "grey"],
+    ids=["mirrored", "tilted", "dark", "gray"],
 )
-def test_a_changed_copy_shows_the_same_person_and_another_picture_another(
-    client: Any, change: Any
-) -> None:
+def test_an_altered_copy_matches_the_same_person_and_no_other(client: Any, change: Any) -> None:
     same = client.compare_faces(
         SourceImage={"Bytes": photograph(WOMAN)},
         TargetImage={"Bytes": encoded(change(opened(WOMAN)))},
@@ -150,7 +148,7 @@ def test_a_changed_copy_shows_the_same_person_and_another_picture_another(
     assert (other["FaceMatches"], len(other["UnmatchedFaces"])) == ([], 1)
 
 
-def test_to_compare_a_picture_without_a_face_is_an_error(client: Any) -> None:
+def test_comparing_a_source_image_without_a_face_is_an_error(client: Any) -> None:
     status, code, _ = error_of(
         client.compare_faces,
         SourceImage={"Bytes": photograph("coffee.png")},
@@ -159,17 +157,15 @@ def test_to_compare_a_picture_without_a_face_is_an_error(client: Any) -> None:
     assert (status, code) == (400, "InvalidParameterException")
 
 
-def test_a_person_is_found_again_in_a_collection_by_another_picture(
-    client: Any, collection: str
-) -> None:
+def test_a_person_is_found_in_a_collection_by_another_image(client: Any, collection: str) -> None:
     for name, who in ((WOMAN, "the-woman"), (MAN, "the-man")):
         client.index_faces(
             CollectionId=collection, Image={"Bytes": photograph(name)}, ExternalImageId=who
         )
-    answer = client.search_faces_by_image(
+    response = client.search_faces_by_image(
         CollectionId=collection, Image={"Bytes": encoded(ImageOps.mirror(opened(WOMAN)))}
     )
-    assert [match["Face"]["ExternalImageId"] for match in answer["FaceMatches"]] == ["the-woman"]
+    assert [match["Face"]["ExternalImageId"] for match in response["FaceMatches"]] == ["the-woman"]
     everybody = client.search_faces_by_image(
         CollectionId=collection, Image={"Bytes": photograph(WOMAN)}, FaceMatchThreshold=0
     )
@@ -177,13 +173,13 @@ def test_a_person_is_found_again_in_a_collection_by_another_picture(
     assert found == ["the-woman", "the-man"]
 
 
-def test_a_face_that_is_indexed_again_is_one_face(client: Any, collection: str) -> None:
+def test_a_face_indexed_twice_is_stored_once(client: Any, collection: str) -> None:
     for _ in range(2):
         client.index_faces(CollectionId=collection, Image={"Bytes": photograph(WOMAN)})
     assert client.describe_collection(CollectionId=collection)["FaceCount"] == 1
 
 
-def test_faces_are_listed_page_by_page_and_deleted(client: Any, collection: str) -> None:
+def test_faces_are_listed_in_pages_and_deleted(client: Any, collection: str) -> None:
     for name in (WOMAN, MAN):
         client.index_faces(CollectionId=collection, Image={"Bytes": photograph(name)})
     first = client.list_faces(CollectionId=collection, MaxResults=1)
@@ -192,20 +188,22 @@ def test_faces_are_listed_page_by_page_and_deleted(client: Any, collection: str)
     assert len(set(ids)) == 2
     assert "NextToken" not in rest
     unknown = "00000000-0000-0000-0000-000000000000"
-    answer = client.delete_faces(CollectionId=collection, FaceIds=[ids[0], unknown])
-    assert answer["DeletedFaces"] == [ids[0]]
-    assert [each["FaceId"] for each in answer["UnsuccessfulFaceDeletions"]] == [unknown]
+    response = client.delete_faces(CollectionId=collection, FaceIds=[ids[0], unknown])
+    assert response["DeletedFaces"] == [ids[0]]
+    assert [each["FaceId"] for each in response["UnsuccessfulFaceDeletions"]] == [unknown]
     assert [f["FaceId"] for f in client.list_faces(CollectionId=collection)["Faces"]] == [ids[1]]
 
 
-def test_what_exceeds_the_most_faces_is_told_and_not_kept(client: Any, collection: str) -> None:
+def test_faces_beyond_max_faces_are_reported_and_not_stored(client: Any, collection: str) -> None:
     woman, man = opened(WOMAN), opened(MAN)
     both = Image.new("RGB", (woman.width + man.width, max(woman.height, man.height)))
     both.paste(man, (0, 0))
     both.paste(woman, (man.width, 0))
-    answer = client.index_faces(CollectionId=collection, Image={"Bytes": encoded(both)}, MaxFaces=1)
-    assert len(answer["FaceRecords"]) == 1
-    assert [each["Reasons"] for each in answer["UnindexedFaces"]] == [["EXCEEDS_MAX_FACES"]]
+    response = client.index_faces(
+        CollectionId=collection, Image={"Bytes": encoded(both)}, MaxFaces=1
+    )
+    assert len(response["FaceRecords"]) == 1
+    assert [each["Reasons"] for each in response["UnindexedFaces"]] == [["EXCEEDS_MAX_FACES"]]
     assert client.describe_collection(CollectionId=collection)["FaceCount"] == 1
 
 
@@ -227,7 +225,7 @@ def test_a_collection_outlives_the_server(client: Any, collection: str, server: 
         ("search_faces", {"FaceId": "00000000-0000-0000-0000-000000000000"}),
     ],
 )
-def test_a_collection_that_there_is_not_is_an_error(
+def test_a_missing_collection_is_an_error(
     client: Any, operation: str, parameters: dict[str, Any]
 ) -> None:
     status, code, _ = error_of(
@@ -236,25 +234,25 @@ def test_a_collection_that_there_is_not_is_an_error(
     assert (status, code) == (400, "ResourceNotFoundException")
 
 
-def test_a_collection_is_made_once(client: Any, collection: str) -> None:
+def test_creating_an_existing_collection_is_an_error(client: Any, collection: str) -> None:
     _, code, _ = error_of(client.create_collection, CollectionId=collection)
     assert code == "ResourceAlreadyExistsException"
 
 
-def test_a_bad_name_or_token_is_refused(client: Any, collection: str) -> None:
+def test_an_invalid_name_or_token_is_rejected(client: Any, collection: str) -> None:
     assert error_of(client.create_collection, CollectionId="no spaces")[1] == "ValidationException"
     _, code, _ = error_of(client.list_faces, CollectionId=collection, NextToken="next")
     assert code == "InvalidPaginationTokenException"
 
 
-@pytest.mark.parametrize("name", [WOMAN, MAN, *NOBODY])
-def test_nothing_is_held_against_a_picture_that_anybody_may_see(client: Any, name: str) -> None:
-    answer = client.detect_moderation_labels(Image={"Bytes": photograph(name)})
-    assert answer["ModerationLabels"] == []
-    assert "explicit-only" in answer["ModerationModelVersion"]
+@pytest.mark.parametrize("name", [WOMAN, MAN, *WITHOUT_FACES])
+def test_harmless_photographs_have_no_moderation_label(client: Any, name: str) -> None:
+    response = client.detect_moderation_labels(Image={"Bytes": photograph(name)})
+    assert response["ModerationLabels"] == []
+    assert "explicit-only" in response["ModerationModelVersion"]
 
 
-def test_moderation_tells_how_sure_it_is_if_anything_counts(client: Any) -> None:
+def test_moderation_returns_its_confidence_at_min_confidence_0(client: Any) -> None:
     (label,) = client.detect_moderation_labels(Image={"Bytes": photograph(WOMAN)}, MinConfidence=0)[
         "ModerationLabels"
     ]
@@ -262,7 +260,7 @@ def test_moderation_tells_how_sure_it_is_if_anything_counts(client: Any) -> None
     assert 0 <= label["Confidence"] < 50
 
 
-def test_celebrities_have_no_model_and_nothing_is_made_up(client: Any) -> None:
+def test_recognizing_celebrities_is_not_implemented(client: Any) -> None:
     status, code, message = error_of(
         client.recognize_celebrities, Image={"Bytes": photograph(WOMAN)}
     )

@@ -1,4 +1,4 @@
-"""The local Rekognition as a client sees it: a real server, real models, real photographs."""
+"""The local Rekognition as a client sees it, with a real server, models and photographs."""
 
 import concurrent.futures
 import contextlib
@@ -36,7 +36,7 @@ from tests.helpers.rekognition_process import (
 
 
 class S3Stub(http.server.BaseHTTPRequestHandler):
-    """As much of S3 as a client that reads objects by path needs."""
+    """The part of S3 that reading objects by path needs."""
 
     objects: dict[str, bytes]
 
@@ -51,7 +51,7 @@ class S3Stub(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if content is not None else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # who finds it too long does not read it
+        with contextlib.suppress(ConnectionError):  # the client closes if the object is too large
             self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
@@ -64,7 +64,7 @@ def s3_url() -> Iterator[str]:
         "/photographs/a cat (1).png": photograph("chelsea-cat.png"),
         "/photographs/versioned?versionId=v1": photograph("coffee.png"),
         "/photographs/versioned": photograph("chelsea-cat.png"),
-        "/photographs/text": b"no picture",
+        "/photographs/text": b"not an image",
         "/photographs/huge": b"\xff\xd8\xff" + bytes(15 * 1024 * 1024),
     }
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), S3Stub) as server:
@@ -91,18 +91,18 @@ def client(url: str) -> Any:
 
 
 def labels_of(client: Any, content: bytes, **parameters: Any) -> dict[str, dict[str, Any]]:
-    answer = client.detect_labels(Image={"Bytes": content}, **parameters)
-    return {label["Name"]: label for label in answer["Labels"]}
+    response = client.detect_labels(Image={"Bytes": content}, **parameters)
+    return {label["Name"]: label for label in response["Labels"]}
 
 
 def confident(client: Any, content: bytes) -> set[str]:
     return set(labels_of(client, content, MinConfidence=70))
 
 
-# What is in the pictures
+# What is in the photographs
 
 
-def test_the_cat_is_a_cat_and_all_that_a_cat_is(client: Any) -> None:
+def test_the_cat_has_the_label_cat_and_its_ancestors(client: Any) -> None:
     labels = labels_of(client, photograph("chelsea-cat.png"), MinConfidence=70)
     assert {"Cat", "Mammal", "Animal", "Pet"} <= labels.keys()
     assert {parent["Name"] for parent in labels["Cat"]["Parents"]} == {"Mammal", "Pet", "Animal"}
@@ -113,18 +113,18 @@ def test_the_cat_is_a_cat_and_all_that_a_cat_is(client: Any) -> None:
     assert not labels.keys() & {"Dog", "Person", "Cup"}
 
 
-def test_the_coffee_is_in_a_cup(client: Any) -> None:
+def test_the_coffee_has_labels_for_coffee_and_cup(client: Any) -> None:
     labels = labels_of(client, photograph("coffee.png"), MinConfidence=70)
     assert {"Cup", "Coffee Cup", "Coffee", "Espresso", "Beverage"} <= labels.keys()
     box = labels["Cup"]["Instances"][0]["BoundingBox"]
-    # The cup stands a little left of the middle and fills a fifth of the picture.
+    # The cup is slightly left of the center and covers a fifth of the image.
     assert box["Left"] < 0.4 < 0.6 < box["Left"] + box["Width"]
     assert 0.1 < box["Width"] * box["Height"] < 0.4
     assert "Cat" not in labels
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "cameraman-grey.png"])
-def test_people_are_people_with_a_box(name: str, client: Any) -> None:
+def test_people_have_the_label_person_with_a_box(name: str, client: Any) -> None:
     labels = labels_of(client, photograph(name), MinConfidence=70)
     assert labels["Person"]["Aliases"] == [{"Name": "Human"}]
     box = labels["Person"]["Instances"][0]["BoundingBox"]
@@ -132,61 +132,63 @@ def test_people_are_people_with_a_box(name: str, client: Any) -> None:
     assert "Animal" not in labels
 
 
-def test_the_pagoda_is_a_building_and_no_boat(client: Any) -> None:
+def test_the_pagoda_is_a_building_and_not_a_boat(client: Any) -> None:
     labels = confident(client, photograph("pagoda.jpg"))
     assert labels & {"Building", "Architecture", "Temple", "Pagoda"}
     assert not labels & {"Boat", "Watercraft", "Vehicle"}
 
 
 @pytest.mark.parametrize("name", ["dahlia.jpg", "rocket.jpg"])
-def test_what_the_models_do_not_know_gets_no_confident_wrong_label(name: str, client: Any) -> None:
+def test_subjects_unknown_to_the_models_get_no_confident_wrong_label(
+    name: str, client: Any
+) -> None:
     right = {"Flower", "Plant", "Rocket", "Missile", "Weapon", "Ammunition"}
     assert confident(client, photograph(name)) <= right
 
 
-def derived_cats() -> dict[str, bytes]:
+def altered_cats() -> dict[str, bytes]:
     cat = opened("chelsea-cat.png")
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its side
-    lying = cat.transpose(Image.Transpose.ROTATE_90)
+    exif[0x0112] = 6  # stored rotated, as some cameras do
+    rotated = cat.transpose(Image.Transpose.ROTATE_90)
     return {
         "mirrored": encoded(ImageOps.mirror(cat)),
         "JPEG of quality 60": encoded(cat, "JPEG", quality=60),
         "progressive JPEG": encoded(cat, "JPEG", progressive=True),
-        "grey": encoded(cat.convert("L")),
-        "grey JPEG": encoded(cat.convert("L"), "JPEG"),
+        "grayscale": encoded(cat.convert("L")),
+        "grayscale JPEG": encoded(cat.convert("L"), "JPEG"),
         "with an alpha channel": encoded(cat.convert("RGBA")),
         "palette": encoded(cat.quantize(256)),
-        "half as large": encoded(cat.resize((225, 150))),
-        "four times as large": encoded(cat.resize((1804, 1200)), "JPEG"),
+        "half the size": encoded(cat.resize((225, 150))),
+        "four times the size": encoded(cat.resize((1804, 1200)), "JPEG"),
         "cropped": encoded(cat.crop((40, 20, 420, 290))),
-        "a little blurred": encoded(cat.filter(ImageFilter.GaussianBlur(1))),
+        "slightly blurred": encoded(cat.filter(ImageFilter.GaussianBlur(1))),
         "darker": encoded(cat.point(lambda value: value * 0.6)),
-        "turned by Exif": encoded(lying, "JPEG", exif=exif, quality=90),
+        "rotated by Exif": encoded(rotated, "JPEG", exif=exif, quality=90),
     }
 
 
-DERIVED_CATS = derived_cats()
+ALTERED_CATS = altered_cats()
 
 
-@pytest.mark.parametrize("how", DERIVED_CATS)
-def test_a_cat_stays_a_cat(how: str, client: Any) -> None:
-    labels = confident(client, DERIVED_CATS[how])
+@pytest.mark.parametrize("variant", ALTERED_CATS)
+def test_an_altered_cat_is_still_a_cat(variant: str, client: Any) -> None:
+    labels = confident(client, ALTERED_CATS[variant])
     assert {"Cat", "Mammal", "Animal", "Pet"} <= labels
 
 
-def test_boxes_are_those_of_the_picture_as_its_exif_orientation_turns_it(client: Any) -> None:
+def test_boxes_are_relative_to_the_image_after_exif_rotation(client: Any) -> None:
     coffee = opened("coffee.png")
     exif = Image.Exif()
     exif[0x0112] = 6
-    lying = encoded(coffee.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
+    rotated = encoded(coffee.transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
     expected = labels_of(client, encoded(coffee))["Cup"]["Instances"][0]["BoundingBox"]
-    found = labels_of(client, lying)["Cup"]["Instances"][0]["BoundingBox"]
+    found = labels_of(client, rotated)["Cup"]["Instances"][0]["BoundingBox"]
     for side in ("Left", "Top", "Width", "Height"):
         assert found[side] == pytest.approx(expected[side], abs=0.05)
 
 
-def test_the_box_of_a_mirrored_picture_is_mirrored(client: Any) -> None:
+def test_the_box_in_a_mirrored_image_is_mirrored(client: Any) -> None:
     coffee = opened("coffee.png").crop((0, 0, 500, 400))
     plain = labels_of(client, encoded(coffee))["Cup"]["Instances"][0]["BoundingBox"]
     other = labels_of(client, encoded(ImageOps.mirror(coffee)))["Cup"]["Instances"][0][
@@ -195,7 +197,7 @@ def test_the_box_of_a_mirrored_picture_is_mirrored(client: Any) -> None:
     assert other["Left"] == pytest.approx(1 - plain["Left"] - plain["Width"], abs=0.03)
 
 
-def nothing_pictures() -> dict[str, Image.Image]:
+def images_of_nothing() -> dict[str, Image.Image]:
     noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     gradient = np.linspace(0, 255, 400, dtype=np.uint8)[None, :, None].repeat(300, 0).repeat(3, 2)
     return {
@@ -207,33 +209,33 @@ def nothing_pictures() -> dict[str, Image.Image]:
     }
 
 
-NOTHING = nothing_pictures()
+IMAGES_OF_NOTHING = images_of_nothing()
 
 
-@pytest.mark.parametrize("kind", NOTHING)
-def test_a_picture_of_nothing_has_no_confident_label(kind: str, client: Any) -> None:
-    assert confident(client, encoded(NOTHING[kind])) == set()
+@pytest.mark.parametrize("kind", IMAGES_OF_NOTHING)
+def test_an_image_of_nothing_has_no_confident_label(kind: str, client: Any) -> None:
+    assert confident(client, encoded(IMAGES_OF_NOTHING[kind])) == set()
 
 
-# Parameters and answers
+# Parameters and responses
 
 
-def test_defaults(client: Any) -> None:
-    answer = client.detect_labels(Image={"Bytes": photograph("chelsea-cat.png")})
-    assert min(label["Confidence"] for label in answer["Labels"]) >= 55
-    assert answer["LabelModelVersion"]
-    assert "ImageProperties" not in answer
-    assert "OrientationCorrection" not in answer
+def test_defaults_are_those_of_rekognition(client: Any) -> None:
+    response = client.detect_labels(Image={"Bytes": photograph("chelsea-cat.png")})
+    assert min(label["Confidence"] for label in response["Labels"]) >= 55
+    assert response["LabelModelVersion"]
+    assert "ImageProperties" not in response
+    assert "OrientationCorrection" not in response
 
 
-def test_labels_are_ordered_and_within_their_ranges(client: Any) -> None:
+def test_labels_are_sorted_by_confidence_and_within_their_ranges(client: Any) -> None:
     for file in sorted(PHOTOGRAPHS.glob("*.[jp]*g")):
         content = file.read_bytes()
-        answer = client.detect_labels(Image={"Bytes": content}, MinConfidence=0)
-        confidences = [label["Confidence"] for label in answer["Labels"]]
+        response = client.detect_labels(Image={"Bytes": content}, MinConfidence=0)
+        confidences = [label["Confidence"] for label in response["Labels"]]
         assert confidences == sorted(confidences, reverse=True)
-        names = {label["Name"] for label in answer["Labels"]}
-        for label in answer["Labels"]:
+        names = {label["Name"] for label in response["Labels"]}
+        for label in response["Labels"]:
             assert 0 <= label["Confidence"] <= 100
             assert {parent["Name"] for parent in label["Parents"]} <= names
             for instance in label["Instances"]:
@@ -242,12 +244,12 @@ def test_labels_are_ordered_and_within_their_ranges(client: Any) -> None:
                 assert 0 <= box["Top"] <= box["Top"] + box["Height"] <= 1.0001
 
 
-def test_the_same_picture_has_the_same_answer(client: Any) -> None:
+def test_the_same_image_has_the_same_response(client: Any) -> None:
     content = photograph("pagoda.jpg")
     assert labels_of(client, content) == labels_of(client, content)
 
 
-def test_max_labels_and_filters(client: Any) -> None:
+def test_max_labels_and_filters_are_applied(client: Any) -> None:
     cat = photograph("chelsea-cat.png")
     assert len(labels_of(client, cat, MaxLabels=2)) == 2
     only_cat = {"GeneralLabels": {"LabelInclusionFilters": ["Cat"]}}
@@ -256,15 +258,15 @@ def test_max_labels_and_filters(client: Any) -> None:
     assert labels_of(client, cat, Settings=no_animals) == {}
 
 
-def test_image_properties_are_those_of_the_picture(client: Any) -> None:
+def test_image_properties_describe_the_image(client: Any) -> None:
     def properties(content: bytes) -> dict[str, Any]:
-        answer = client.detect_labels(
+        response = client.detect_labels(
             Image={"Bytes": content},
             Features=["IMAGE_PROPERTIES"],
             Settings={"ImageProperties": {"MaxDominantColors": 4}},
         )
-        assert "Labels" not in answer
-        found: dict[str, Any] = answer["ImageProperties"]
+        assert "Labels" not in response
+        found: dict[str, Any] = response["ImageProperties"]
         return found
 
     red = properties(encoded(Image.new("RGB", (100, 100), "red")))
@@ -290,12 +292,12 @@ def in_s3(name: str, **more: str) -> dict[str, Any]:
 
 
 def test_an_object_in_s3_is_recognized_like_its_bytes(client: Any) -> None:
-    answer = client.detect_labels(Image=in_s3("a cat (1).png"))
-    labels = {label["Name"]: label for label in answer["Labels"]}
+    response = client.detect_labels(Image=in_s3("a cat (1).png"))
+    labels = {label["Name"]: label for label in response["Labels"]}
     assert labels == labels_of(client, photograph("chelsea-cat.png"))
 
 
-def test_a_version_of_an_object_is_that_version(client: Any) -> None:
+def test_the_requested_version_of_an_object_is_recognized(client: Any) -> None:
     newest = client.detect_labels(Image=in_s3("versioned"), MinConfidence=70)["Labels"]
     older = client.detect_labels(Image=in_s3("versioned", Version="v1"), MinConfidence=70)["Labels"]
     assert "Cat" in {label["Name"] for label in newest}
@@ -310,7 +312,7 @@ def test_a_version_of_an_object_is_that_version(client: Any) -> None:
         ("huge", "ImageTooLargeException"),
     ],
 )
-def test_objects_that_cannot_be_recognized(name: str, code: str, client: Any) -> None:
+def test_an_unusable_object_is_the_documented_error(name: str, code: str, client: Any) -> None:
     assert error_of(client.detect_labels, Image=in_s3(name))[:2] == (400, code)
 
 
@@ -320,7 +322,7 @@ def test_objects_that_cannot_be_recognized(name: str, code: str, client: Any) ->
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"no picture", "InvalidImageFormatException"),
+        (b"not an image", "InvalidImageFormatException"),
         (encoded(Image.new("RGB", (100, 100)), "GIF"), "InvalidImageFormatException"),
         (photograph("coffee.png")[:50_000], "InvalidImageFormatException"),
         (encoded(Image.new("RGB", (79, 100))), "InvalidParameterException"),
@@ -329,13 +331,13 @@ def test_objects_that_cannot_be_recognized(name: str, code: str, client: Any) ->
         (b"", "ValidationException"),
     ],
 )
-def test_images_that_cannot_be_recognized(content: bytes, code: str, client: Any) -> None:
+def test_an_unusable_image_is_the_documented_error(content: bytes, code: str, client: Any) -> None:
     assert error_of(client.detect_labels, Image={"Bytes": content})[:2] == (400, code)
 
 
-def test_errors_of_the_model_are_the_clients_own_exceptions(client: Any) -> None:
+def test_modeled_errors_are_the_clients_typed_exceptions(client: Any) -> None:
     with pytest.raises(client.exceptions.InvalidImageFormatException):
-        client.detect_labels(Image={"Bytes": b"no picture"})
+        client.detect_labels(Image={"Bytes": b"not an image"})
 
 
 @pytest.mark.parametrize(
@@ -347,13 +349,15 @@ def test_errors_of_the_model_are_the_clients_own_exceptions(client: Any) -> None
         {"Settings": {"GeneralLabels": {"LabelInclusionFilters": ["x"] * 101}}},
     ],
 )
-def test_parameters_outside_of_the_model(parameters: dict[str, Any], client: Any) -> None:
+def test_parameters_outside_the_service_model_are_rejected(
+    parameters: dict[str, Any], client: Any
+) -> None:
     image = {"Bytes": photograph("chelsea-cat.png")}
     status, code, _ = error_of(client.detect_labels, Image=image, **parameters)
     assert (status, code) == (400, "ValidationException")
 
 
-def test_operations_without_a_model_make_nothing_up(client: Any) -> None:
+def test_operations_without_a_model_are_not_implemented(client: Any) -> None:
     image = {"Bytes": photograph("astronaut.png")}
     for call in (client.recognize_celebrities, client.detect_protective_equipment):
         status, code, message = error_of(call, Image=image)
@@ -373,12 +377,14 @@ def test_operations_without_a_model_make_nothing_up(client: Any) -> None:
         ("RekognitionService.DetectLabels", b'{"Image": {"Bytes": "?"}}', "SerializationException"),
     ],
 )
-def test_requests_that_no_client_sends(target: str, body: bytes, code: str, url: str) -> None:
-    status, answer = post(url, body, **{"X-Amz-Target": target})
-    assert (status, answer["__type"]) == (400, code)
+def test_malformed_requests_are_the_documented_errors(
+    target: str, body: bytes, code: str, url: str
+) -> None:
+    status, response = post(url, body, **{"X-Amz-Target": target})
+    assert (status, response["__type"]) == (400, code)
 
 
-def test_a_get_shows_that_the_server_is_there(url: str) -> None:
+def test_a_get_request_succeeds(url: str) -> None:
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
     connection.request("GET", "/")
@@ -388,15 +394,15 @@ def test_a_get_shows_that_the_server_is_there(url: str) -> None:
 # The process
 
 
-def test_many_requests_at_once_have_the_answers_that_each_has_alone(client: Any) -> None:
+def test_concurrent_requests_have_the_same_responses_as_sequential_ones(client: Any) -> None:
     contents = [photograph(name) for name in ("chelsea-cat.png", "coffee.png", "astronaut.png")]
-    alone = [labels_of(client, content) for content in contents]
+    sequential = [labels_of(client, content) for content in contents]
     with concurrent.futures.ThreadPoolExecutor(12) as threads:
-        together = list(threads.map(lambda content: labels_of(client, content), contents * 8))
-    assert together == alone * 8
+        concurrently = list(threads.map(lambda content: labels_of(client, content), contents * 8))
+    assert concurrently == sequential * 8
 
 
-def test_a_photograph_takes_well_under_a_second(client: Any) -> None:
+def test_a_photograph_takes_less_than_800_ms(client: Any) -> None:
     content = photograph("coffee.png")
     durations = []
     for _ in range(5):
@@ -407,7 +413,7 @@ def test_a_photograph_takes_well_under_a_second(client: Any) -> None:
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly(stop_signal: signal.Signals, models: Path) -> None:
+def test_the_server_stops_cleanly(stop_signal: signal.Signals, models: Path) -> None:
     process = start_server("--port", "0")
     try:
         url = ready_url(process)
@@ -420,19 +426,19 @@ def test_it_stops_cleanly(stop_signal: signal.Signals, models: Path) -> None:
         process.kill()
 
 
-def test_a_port_in_use_is_said_in_one_line(models: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(models: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = start_server("--port", str(port))
-        _, complaint = process.communicate(timeout=READY_SECONDS)
+        _, error = process.communicate(timeout=READY_SECONDS)
     assert process.returncode == 1
-    assert complaint.count("\n") == 1
-    assert f"127.0.0.1:{port}" in complaint
+    assert error.count("\n") == 1
+    assert f"127.0.0.1:{port}" in error
 
 
-def test_missing_models_are_said_with_the_command_that_fetches_them(tmp_path: Path) -> None:
+def test_missing_models_are_reported_with_the_command_that_fetches_them(tmp_path: Path) -> None:
     process = start_server("--port", "0", "--cache", str(tmp_path))
-    _, complaint = process.communicate(timeout=READY_SECONDS)
+    _, error = process.communicate(timeout=READY_SECONDS)
     assert process.returncode == 1
-    assert "python -m localcloud.rekognition.weights --cache" in complaint
-    assert "Traceback" not in complaint
+    assert "python -m localcloud.rekognition.weights --cache" in error
+    assert "Traceback" not in error

@@ -1,4 +1,4 @@
-"""DetectText as a client sees it: text that the tests draw, at all angles and sizes."""
+"""DetectText as a client sees it, with drawn text at various angles and sizes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def client() -> Iterator[Any]:
         yield new_client(url)
 
 
-def sign(size: int = 36, color: str = "black", ground: str = "white") -> Image.Image:
+def draw_sign(size: int = 36, color: str = "black", ground: str = "white") -> Image.Image:
     image = Image.new("RGB", (size * 16, size * 8), ground)
     draw = ImageDraw.Draw(image)
     for number, text in enumerate(LINES):
@@ -33,8 +33,8 @@ def sign(size: int = 36, color: str = "black", ground: str = "white") -> Image.I
 
 def detected(client: Any, content: bytes, **filters: Any) -> list[dict[str, Any]]:
     parameters = {"Filters": filters} if filters else {}
-    answer = client.detect_text(Image={"Bytes": content}, **parameters)
-    found: list[dict[str, Any]] = answer["TextDetections"]
+    response = client.detect_text(Image={"Bytes": content}, **parameters)
+    found: list[dict[str, Any]] = response["TextDetections"]
     return found
 
 
@@ -42,8 +42,8 @@ def texts(found: list[dict[str, Any]], kind: str) -> list[str]:
     return [each["DetectedText"] for each in found if each["Type"] == kind]
 
 
-def test_lines_and_words_are_read_where_they_stand(client: Any) -> None:
-    found = detected(client, encoded(sign()))
+def test_lines_and_words_are_read_at_their_positions(client: Any) -> None:
+    found = detected(client, encoded(draw_sign()))
     assert texts(found, "LINE") == list(LINES)
     assert texts(found, "WORD") == [word for line in LINES for word in line.split()]
     by_text = {each["DetectedText"]: each for each in found}
@@ -60,25 +60,25 @@ def test_lines_and_words_are_read_where_they_stand(client: Any) -> None:
 
 
 VARIANTS = {
-    "small print": sign(16),
-    "large": sign(120),
-    "light on dark": sign(color="yellow", ground="navy"),
-    "faint": sign(color="#999", ground="#ccc"),
-    "slanting": sign().rotate(15, expand=True, fillcolor="white"),
-    "falling": sign().rotate(-40, expand=True, fillcolor="white"),
+    "small print": draw_sign(16),
+    "large": draw_sign(120),
+    "light on dark": draw_sign(color="yellow", ground="navy"),
+    "faint": draw_sign(color="#999", ground="#ccc"),
+    "tilted counterclockwise": draw_sign().rotate(15, expand=True, fillcolor="white"),
+    "tilted clockwise": draw_sign().rotate(-40, expand=True, fillcolor="white"),
 }
 
 
-@pytest.mark.parametrize("how", VARIANTS)
-def test_lines_are_read_however_they_look(how: str, client: Any) -> None:
-    assert sorted(texts(detected(client, encoded(VARIANTS[how])), "LINE")) == sorted(LINES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_lines_are_read_in_every_variant(variant: str, client: Any) -> None:
+    assert sorted(texts(detected(client, encoded(VARIANTS[variant])), "LINE")) == sorted(LINES)
 
 
 @pytest.mark.parametrize("degrees", [90, -90])
-def test_text_on_its_side_has_a_polygon_that_begins_where_one_reads(
+def test_the_polygon_of_vertical_text_begins_where_the_text_begins(
     degrees: int, client: Any
 ) -> None:
-    found = detected(client, encoded(sign().rotate(degrees, expand=True)))
+    found = detected(client, encoded(draw_sign().rotate(degrees, expand=True)))
     assert sorted(texts(found, "LINE")) == sorted(LINES)
     polygon = next(d for d in found if d["DetectedText"] == LINES[1])["Geometry"]["Polygon"]
     start, end = polygon[0], polygon[1]
@@ -87,26 +87,26 @@ def test_text_on_its_side_has_a_polygon_that_begins_where_one_reads(
 
 
 @pytest.mark.parametrize("name", ["coffee.png", "chelsea-cat.png", "dahlia.jpg", "pagoda.jpg"])
-def test_a_photograph_without_text_has_none(name: str, client: Any) -> None:
+def test_a_photograph_without_text_has_no_detections(name: str, client: Any) -> None:
     assert detected(client, photograph(name), WordFilter={"MinConfidence": 0}) == []
 
 
 def test_filters_are_applied(client: Any) -> None:
     lower_half = {"BoundingBox": {"Left": 0, "Top": 0.5, "Width": 1, "Height": 0.5}}
-    found = detected(client, encoded(sign()), RegionsOfInterest=[lower_half])
+    found = detected(client, encoded(draw_sign()), RegionsOfInterest=[lower_half])
     assert texts(found, "LINE") == [LINES[1]]
-    found = detected(client, encoded(sign()), WordFilter={"MinBoundingBoxWidth": 0.18})
+    found = detected(client, encoded(draw_sign()), WordFilter={"MinBoundingBoxWidth": 0.18})
     assert "coffee," in texts(found, "WORD")
     assert "42" not in texts(found, "WORD")
 
 
-def test_a_filter_outside_of_its_range_is_refused(client: Any) -> None:
-    image = {"Bytes": encoded(sign())}
+def test_a_filter_outside_its_range_is_rejected(client: Any) -> None:
+    image = {"Bytes": encoded(draw_sign())}
     filters = {"WordFilter": {"MinBoundingBoxHeight": 2}}
     assert error_of(client.detect_text, Image=image, Filters=filters)[1] == "ValidationException"
 
 
-def test_a_page_of_more_than_100_words_gives_100(client: Any) -> None:
+def test_a_page_of_more_than_100_words_returns_100(client: Any) -> None:
     page = Image.new("RGB", (1000, 700), "white")
     draw = ImageDraw.Draw(page)
     for number in range(15):

@@ -10,7 +10,7 @@ from localcloud.rekognition.labels import LabelRecognizer
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.taxonomy import Taxonomy
 from localcloud.rekognition.validation import validate_response
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 from tests.helpers.rekognition.shapes import RESPONSE
 
 LABELS = [
@@ -24,26 +24,26 @@ LABELS = [
 
 
 class FakeRecognizer:
-    def recognize(self, picture: DecodedImage) -> list[Label]:
+    def recognize(self, image: DecodedImage) -> list[Label]:
         return LABELS
 
 
-def answer(**request: Any) -> dict[str, Any]:
+def detect(**request: Any) -> dict[str, Any]:
     operation = DetectLabels(cast(LabelRecognizer, FakeRecognizer()), Taxonomy.load())
-    response = operation.answer(request, picture_of((200, 30, 30)))
+    response = operation.answer(request, image_of((200, 30, 30)))
     validate_response(response, RESPONSE)
     return response
 
 
 def names(**request: Any) -> list[str]:
-    return [label["Name"] for label in answer(**request)["Labels"]]
+    return [label["Name"] for label in detect(**request)["Labels"]]
 
 
 def names_with_filters(**filters: list[str]) -> list[str]:
     return names(MinConfidence=0, Settings={"GeneralLabels": filters})
 
 
-def test_the_default_is_55_and_more() -> None:
+def test_the_default_min_confidence_is_55_inclusive() -> None:
     assert names() == ["Animal", "Cat", "Plant", "Furniture"]
 
 
@@ -58,8 +58,8 @@ def test_max_labels_keeps_the_most_confident() -> None:
     assert names(MaxLabels=2) == ["Animal", "Cat"]
 
 
-def test_a_label_comes_with_all_that_rekognition_tells() -> None:
-    cat = next(label for label in answer()["Labels"] if label["Name"] == "Cat")
+def test_a_label_has_every_member_that_rekognition_returns() -> None:
+    cat = next(label for label in detect()["Labels"] if label["Name"] == "Cat")
     assert cat == {
         "Name": "Cat",
         "Confidence": 97.0,
@@ -90,32 +90,32 @@ def test_categories_are_included_and_excluded() -> None:
     assert names_with_filters(LabelCategoryExclusionFilters=animals)[0] == "Plant"
 
 
-def test_a_label_or_a_category_may_include() -> None:
+def test_a_label_is_included_by_its_name_or_its_category() -> None:
     chosen = names_with_filters(
         LabelInclusionFilters=["Plant"], LabelCategoryInclusionFilters=["Animals and Pets"]
     )
     assert chosen == ["Animal", "Cat", "Plant"]
 
 
-def test_what_is_excluded_is_out_although_it_is_included() -> None:
+def test_exclusion_takes_precedence_over_inclusion() -> None:
     chosen = names_with_filters(
         LabelCategoryInclusionFilters=["Animals and Pets"], LabelExclusionFilters=["Animal"]
     )
     assert chosen == ["Cat"]
 
 
-def test_filters_come_before_max_labels() -> None:
+def test_filters_apply_before_max_labels() -> None:
     settings = {"GeneralLabels": {"LabelExclusionFilters": ["Animal"]}}
     assert names(MaxLabels=1, Settings=settings) == ["Cat"]
 
 
 def test_general_labels_are_the_default_feature() -> None:
-    assert answer().keys() == {"Labels", "LabelModelVersion"}
-    assert answer(Features=[]).keys() == {"Labels", "LabelModelVersion"}
+    assert detect().keys() == {"Labels", "LabelModelVersion"}
+    assert detect(Features=[]).keys() == {"Labels", "LabelModelVersion"}
 
 
-def test_image_properties_alone_have_no_labels() -> None:
-    response = answer(Features=["IMAGE_PROPERTIES"])
+def test_image_properties_alone_return_no_labels() -> None:
+    response = detect(Features=["IMAGE_PROPERTIES"])
     assert response.keys() == {"ImageProperties"}
     assert response["ImageProperties"].keys() == {
         "Quality",
@@ -125,8 +125,8 @@ def test_image_properties_alone_have_no_labels() -> None:
     }
 
 
-def test_both_features_together() -> None:
-    response = answer(Features=["GENERAL_LABELS", "IMAGE_PROPERTIES"])
+def test_both_features_can_be_requested_together() -> None:
+    response = detect(Features=["GENERAL_LABELS", "IMAGE_PROPERTIES"])
     assert response.keys() == {"Labels", "LabelModelVersion", "ImageProperties"}
 
 
@@ -139,6 +139,6 @@ def test_both_features_together() -> None:
         {"Settings": {"ImageProperties": {"MaxDominantColors": 5}}},
     ],
 )
-def test_parameters_are_only_valid_with_their_feature(request_: dict[str, Any]) -> None:
+def test_parameters_without_their_feature_are_rejected(request_: dict[str, Any]) -> None:
     with pytest.raises(ServiceError, match="InvalidParameterException"):
-        answer(**request_)
+        detect(**request_)

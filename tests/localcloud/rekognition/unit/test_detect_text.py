@@ -8,7 +8,7 @@ from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer, Word
 from localcloud.rekognition.validation import validate_response
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 from tests.helpers.rekognition.shapes import response_of
 
 
@@ -31,12 +31,12 @@ LINES = [
 
 def detections(lines: list[Line] = LINES, **filters: Any) -> list[dict[str, Any]]:
     class FakeRecognizer:
-        def recognize(self, picture: DecodedImage) -> list[Line]:
+        def recognize(self, image: DecodedImage) -> list[Line]:
             return lines
 
     operation = DetectText(lambda: cast(TextRecognizer, FakeRecognizer()))
     request = {"Filters": filters} if filters else {}
-    response = operation.answer(request, picture_of((255, 255, 255), 400, 400))
+    response = operation.answer(request, image_of((255, 255, 255), 400, 400))
     validate_response(response, response_of("DetectText"))
     assert response["TextModelVersion"]
     found: list[dict[str, Any]] = response["TextDetections"]
@@ -59,7 +59,7 @@ def test_lines_come_first_and_words_name_their_line() -> None:
     ]
 
 
-def test_geometry_is_in_ratios_clockwise_from_the_start() -> None:
+def test_geometry_has_ratios_and_a_polygon_clockwise_from_the_start() -> None:
     coffee = detections()[-1]["Geometry"]
     expected = {"Left": 0, "Top": 0.75, "Width": 0.25, "Height": 0.15}
     assert coffee["BoundingBox"] == pytest.approx(expected)
@@ -67,14 +67,14 @@ def test_geometry_is_in_ratios_clockwise_from_the_start() -> None:
     assert coffee["Polygon"][3] == {"X": 0, "Y": 0.9}
 
 
-def test_geometry_stays_within_the_picture() -> None:
+def test_geometry_stays_within_the_image() -> None:
     outside = line(word("edge", 99.0, 350, 390))
     box = detections([outside])[0]["Geometry"]["BoundingBox"]
     assert box["Left"] + box["Width"] == 1
     assert box["Top"] + box["Height"] == 1
 
 
-def test_the_default_confidence_is_80() -> None:
+def test_the_default_min_confidence_is_80() -> None:
     assert words() == ["Open", "Coffee"]
     assert detections()[0]["DetectedText"] == "Open dailv"
     assert words(WordFilter={"MinConfidence": 79}) == ["Open", "dailv", "Coffee"]
@@ -86,7 +86,7 @@ def test_words_are_filtered_by_size() -> None:
     assert words(WordFilter={"MinBoundingBoxWidth": 0.26}) == []
 
 
-def test_a_line_without_words_that_pass_is_left_out() -> None:
+def test_a_line_whose_words_are_all_filtered_out_is_omitted() -> None:
     found = detections(WordFilter={"MinBoundingBoxHeight": 0.1})
     assert [each["DetectedText"] for each in found] == ["Coffee", "Coffee"]
 
@@ -99,7 +99,7 @@ def polygon(*points: tuple[float, float]) -> dict[str, Any]:
     return {"Polygon": [{"X": x, "Y": y} for x, y in points]}
 
 
-def test_only_words_with_their_middle_in_a_region_of_interest_are_told() -> None:
+def test_only_words_whose_center_is_in_a_region_of_interest_are_returned() -> None:
     assert words(RegionsOfInterest=[box(0, 0, 1, 0.5)]) == ["Open"]
     assert words(RegionsOfInterest=[box(0, 0, 1, 0.5), box(0, 0.5, 1, 0.5)]) == ["Open", "Coffee"]
     assert words(RegionsOfInterest=[box(0.5, 0.5, 0.5, 0.5)]) == []
@@ -118,12 +118,12 @@ def test_only_words_with_their_middle_in_a_region_of_interest_are_told() -> None
         {"BoundingBox": {"Left": 0.5}},
     ],
 )
-def test_a_region_that_is_none_is_an_invalid_parameter(region: dict[str, Any]) -> None:
+def test_a_malformed_region_is_an_invalid_parameter(region: dict[str, Any]) -> None:
     with pytest.raises(ServiceError, match="InvalidParameterException"):
         detections(RegionsOfInterest=[region])
 
 
-def test_there_are_at_most_100_words() -> None:
+def test_at_most_100_words_are_returned() -> None:
     many = [line(*[word(f"w{n}", 99.0, 0, 0) for n in range(30)]) for _ in range(5)]
     found = detections(many)
     assert sum(each["Type"] == "WORD" for each in found) == 100

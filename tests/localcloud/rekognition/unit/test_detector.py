@@ -10,7 +10,7 @@ def test_the_overlap_of_two_boxes_is_intersection_over_union() -> None:
     assert box.overlap(Box(0.5, 0.5, 1.0, 1.0)) == 0
 
 
-def test_a_detection_in_the_mirror_is_on_the_other_side() -> None:
+def test_mirroring_moves_a_detection_to_the_other_side() -> None:
     mirrored = Detection(17, 0.9, Box(0.1, 0.2, 0.4, 0.8)).mirrored()
     box = mirrored.box
     assert box.left == pytest.approx(0.6)
@@ -19,7 +19,7 @@ def test_a_detection_in_the_mirror_is_on_the_other_side() -> None:
     assert mirrored.is_same_object(Detection(17, 0.3, Box(0.6, 0.2, 0.9, 0.8)))
 
 
-def test_detections_of_other_classes_or_places_are_other_objects() -> None:
+def test_detections_of_different_classes_or_places_are_different_objects() -> None:
     cat = Detection(17, 0.9, Box(0.0, 0.0, 0.5, 0.5))
     assert not cat.is_same_object(Detection(18, 0.9, cat.box))
     assert not cat.is_same_object(Detection(17, 0.9, Box(0.5, 0.5, 1.0, 1.0)))

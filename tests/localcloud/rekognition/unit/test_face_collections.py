@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "new folder" / "collections.sqlite"
 
 
-def test_what_was_kept_is_there_when_the_file_is_opened_again(file: Path) -> None:
+def test_faces_survive_reopening_the_file(file: Path) -> None:
     collections = FaceCollections(file)
     collections.create("people")
     collections.add("people", [face(2), face(1)])
@@ -32,7 +32,7 @@ def test_what_was_kept_is_there_when_the_file_is_opened_again(file: Path) -> Non
     assert FaceCollections(file).find("people").face_count == 2
 
 
-def test_a_face_that_is_there_stays_as_it_is(file: Path) -> None:
+def test_adding_a_stored_face_again_does_not_duplicate_it(file: Path) -> None:
     collections = FaceCollections(file)
     collections.create("people")
     collections.add("people", [face(1)])
@@ -49,7 +49,7 @@ def test_collections_do_not_share_faces(file: Path) -> None:
     assert collections.find("two").face_count == 1
 
 
-def test_a_collection_takes_its_faces_with_it(file: Path) -> None:
+def test_deleting_a_collection_deletes_its_faces(file: Path) -> None:
     collections = FaceCollections(file)
     collections.create("people")
     collections.add("people", [face(1)])
@@ -59,7 +59,7 @@ def test_a_collection_takes_its_faces_with_it(file: Path) -> None:
     assert collections.faces("people") == []
 
 
-def test_what_is_not_there_is_an_error(file: Path) -> None:
+def test_missing_and_duplicate_collections_are_errors(file: Path) -> None:
     collections = FaceCollections(file)
     for call in (
         lambda: collections.find("people"),
@@ -75,7 +75,7 @@ def test_what_is_not_there_is_an_error(file: Path) -> None:
         collections.create("people")
 
 
-def test_faces_that_another_network_described_are_forgotten(file: Path) -> None:
+def test_faces_described_by_another_network_are_deleted(file: Path) -> None:
     collections = FaceCollections(file)
     collections.create("people")
     collections.add("people", [face(1)])

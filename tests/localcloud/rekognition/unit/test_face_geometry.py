@@ -9,7 +9,7 @@ from tests.helpers.rekognition.faces import descriptor_at, mesh_at
 from tests.helpers.rekognition.shapes import response_of
 
 
-def test_a_face_that_looks_at_the_viewer_is_not_turned() -> None:
+def test_a_face_that_looks_at_the_viewer_has_no_rotation() -> None:
     pose = pose_of(mesh_at(50, 50))
     assert (pose.roll, pose.yaw, pose.pitch) == pytest.approx((0, 0, 0), abs=1e-6)
 
@@ -26,20 +26,22 @@ def test_a_face_that_looks_at_the_viewer_is_not_turned() -> None:
         ("x", -30, {"pitch": 30}),
     ],
 )
-def test_each_angle_is_told_alone(axis: str, degrees: float, turned: dict[str, float]) -> None:
+def test_each_angle_is_measured_independently(
+    axis: str, degrees: float, turned: dict[str, float]
+) -> None:
     pose = pose_of(mesh_at(50, 50, degrees=degrees, axis=axis))
     expected = {"roll": 0.0, "yaw": 0.0, "pitch": 0.0} | turned
     found = {"roll": pose.roll, "yaw": pose.yaw, "pitch": pose.pitch}
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_an_eye_is_the_middle_of_its_corners_and_lids() -> None:
+def test_an_eye_is_at_the_center_of_its_corners_and_lids() -> None:
     mesh = mesh_at(50, 60)
     assert point_of(mesh, "eyeLeft").tolist() == [30, 40]
     assert point_of(mesh, "nose").tolist() == [50, 60]
 
 
-def test_the_landmarks_are_rekognitions_thirty_with_the_pupils() -> None:
+def test_the_landmarks_and_pupils_are_rekognitions_thirty() -> None:
     details = response_of("DetectFaces").members["FaceDetails"].member
     documented = set(details.members["Landmarks"].member.members["Type"].enum)
     assert {*ALL_OF_MESH, "leftPupil", "rightPupil"} == documented
@@ -47,19 +49,19 @@ def test_the_landmarks_are_rekognitions_thirty_with_the_pupils() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 35, 180])
-def test_a_face_lies_the_same_in_its_square_however_the_head_is_tilted(degrees: float) -> None:
+def test_the_aligned_square_is_independent_of_the_tilt_of_the_head(degrees: float) -> None:
     mesh = mesh_at(50, 60, degrees=degrees)
     square = aligned_square(mesh)
     start = square.corners()[0]
-    # The middle between eyes (20 above the nose) and mouth (25 below) is 5 above the nose, and is
-    # to be at 0.43 of a side of 109.
+    # The mean of both eyes (20 above the nose) and the mouth (25 below) is 5 above the nose, and
+    # belongs at 0.43 of a side of 109.
     for landmark, (along, across) in {"eyeLeft": (0.32, 0.29), "nose": (0.5, 0.48)}.items():
         offset = (point_of(mesh, landmark) - start) / square.length
         assert offset @ np.array(square.along) == pytest.approx(along, abs=0.01)
         assert offset @ np.array(square.across) == pytest.approx(across, abs=0.01)
 
 
-def test_a_similarity_of_80_is_the_distance_of_one_person() -> None:
+def test_similarity_falls_with_distance_and_is_80_at_one_half() -> None:
     similarities = [similarity(descriptor_at(0), descriptor_at(d)) for d in (0, 0.5, 0.55, 0.6, 2)]
     assert similarities == sorted(similarities, reverse=True)
     assert similarities[0] > 99.9

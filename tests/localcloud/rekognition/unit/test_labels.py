@@ -9,7 +9,7 @@ from localcloud.rekognition.fusion import Label
 from localcloud.rekognition.images import DecodedImage, Pixels
 from localcloud.rekognition.labels import MAX_CROPS, LabelRecognizer, middle, whole_views
 from localcloud.rekognition.taxonomy import Taxonomy
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 PERSON, CAR, DOG = 1, 3, 18
 STATION_WAGON, PUG = 436, 254
@@ -20,12 +20,12 @@ class FakeDetector:
     def __init__(self, detections: list[Detection]) -> None:
         self.detections = detections
 
-    def detect(self, picture: DecodedImage) -> list[Detection]:
+    def detect(self, image: DecodedImage) -> list[Detection]:
         return self.detections
 
 
 class FakeClassifier:
-    """Sees a station wagon in whatever is red, a pug in whatever is blue."""
+    """Classifies red views as station wagons and blue ones as pugs."""
 
     def __init__(self) -> None:
         self.views: Sequence[Pixels] = ()
@@ -41,7 +41,7 @@ class FakeClassifier:
 
 
 def recognized(
-    picture: DecodedImage, *detections: Detection
+    image: DecodedImage, *detections: Detection
 ) -> tuple[dict[str, Label], Sequence[Pixels]]:
     classifier = FakeClassifier()
     recognizer = LabelRecognizer(
@@ -49,18 +49,18 @@ def recognized(
         cast(Classifier, classifier),
         Taxonomy.load(),
     )
-    labels = {label.name: label for label in recognizer.recognize(picture)}
+    labels = {label.name: label for label in recognizer.recognize(image)}
     return labels, classifier.views[WHOLE_AND_MIDDLE:]
 
 
 def red_car_and_blue_dog() -> DecodedImage:
-    pixels = picture_of((0, 0, 0), 400, 100).pixels
+    pixels = image_of((0, 0, 0), 400, 100).pixels
     pixels[:, :100] = (255, 0, 0)
     pixels[:, 300:] = (0, 0, 255)
     return DecodedImage(pixels)
 
 
-def test_each_box_is_judged_by_what_is_in_it() -> None:
+def test_each_box_is_classified_by_its_own_pixels() -> None:
     car = Detection(CAR, 0.8, Box(0.02, 0.05, 0.22, 0.95))
     dog = Detection(DOG, 0.7, Box(0.78, 0.05, 0.98, 0.95))
     labels, crops = recognized(red_car_and_blue_dog(), car, dog)
@@ -91,20 +91,20 @@ def test_many_boxes_of_one_class_leave_a_crop_for_another() -> None:
     assert labels["Dog"].confidence > 80
 
 
-def test_a_box_on_the_very_edge_still_has_pixels() -> None:
+def test_a_box_on_the_edge_of_the_image_has_pixels() -> None:
     edges = [Box(1, 1, 1, 1), Box(0, 0, 0, 0), Box(0.999, 0, 1, 1)]
-    _, crops = recognized(picture_of((9, 9, 9), 80, 80), *(Detection(CAR, 0.9, e) for e in edges))
+    _, crops = recognized(image_of((9, 9, 9), 80, 80), *(Detection(CAR, 0.9, e) for e in edges))
     assert all(min(crop.shape[:2]) > 0 for crop in crops)
 
 
-def test_the_middle_is_in_the_middle() -> None:
+def test_the_middle_is_cut_from_the_center() -> None:
     pixels = np.zeros((90, 180, 3), np.uint8)
     pixels[15:75, 15:165] = 255
     assert middle(pixels).shape == (60, 150, 3)
     assert middle(pixels).min() == 255
 
 
-def test_the_whole_is_seen_both_ways() -> None:
+def test_the_whole_image_is_seen_plain_and_mirrored() -> None:
     pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     _center, plain, mirrored = whole_views(pixels)
     assert np.array_equal(plain, mirrored[:, ::-1])

@@ -6,7 +6,7 @@ import pytest
 from localcloud.rekognition.lazily import Lazily
 
 
-def test_many_threads_make_it_once_and_not_before_its_first_use() -> None:
+def test_the_value_is_made_once_for_all_threads_and_at_its_first_use() -> None:
     made: list[object] = []
     all_there = threading.Barrier(8)
 
@@ -26,7 +26,7 @@ def test_many_threads_make_it_once_and_not_before_its_first_use() -> None:
     assert len(made) == 1
 
 
-def test_a_failure_is_told_and_tried_again() -> None:
+def test_a_failure_is_raised_and_the_next_use_tries_again() -> None:
     outcomes = iter([ValueError("not yet"), None])
 
     def make() -> str:

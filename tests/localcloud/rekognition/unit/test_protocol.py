@@ -17,13 +17,13 @@ def decoded(document: Any) -> dict[str, Any]:
     return decode_request(json.dumps(document).encode(), REQUEST)
 
 
-def test_blobs_are_decoded_and_the_rest_is_as_boto3_has_it() -> None:
-    image = {"Bytes": base64.b64encode(b"\xff\xd8 picture").decode()}
+def test_blobs_are_decoded_and_other_members_are_as_in_boto3() -> None:
+    image = {"Bytes": base64.b64encode(b"\xff\xd8 image").decode()}
     request = {"Image": image, "MaxLabels": 3, "MinConfidence": 70.5, "Features": ["X"]}
-    assert decoded(request) == request | {"Image": {"Bytes": b"\xff\xd8 picture"}}
+    assert decoded(request) == request | {"Image": {"Bytes": b"\xff\xd8 image"}}
 
 
-def test_unknown_and_null_members_are_left_out() -> None:
+def test_unknown_and_null_members_are_dropped() -> None:
     assert decoded({"MaxLabels": None, "Surprise": 1, "MinConfidence": 0}) == {"MinConfidence": 0}
 
 
@@ -43,7 +43,7 @@ def test_an_empty_body_is_an_empty_request() -> None:
         {"MinConfidence": False},
         {"Features": "GENERAL_LABELS"},
         {"Features": [1]},
-        {"Image": "picture"},
+        {"Image": "image"},
         {"Image": {"Bytes": "not base64!"}},
         {"Image": {"Bytes": "QUJD!"}},
         {"Image": {"Bytes": 7}},
@@ -59,16 +59,16 @@ def test_wrong_types_are_serialization_errors(document: Any) -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"\xff\xfe", b'{"MinConfidence": NaN}', b"[" * 100_000, b"{} {}"]
 )
-def test_what_is_no_json_is_a_serialization_error(body: bytes) -> None:
+def test_invalid_json_is_a_serialization_error(body: bytes) -> None:
     with pytest.raises(ServiceError, match="SerializationException"):
         decode_request(body, REQUEST)
 
 
-def test_an_integer_may_be_written_with_a_fraction_of_zero() -> None:
+def test_an_integer_may_have_a_fraction_of_zero() -> None:
     assert decoded({"MaxLabels": 5.0}) == {"MaxLabels": 5}
 
 
-def test_errors_have_the_form_of_aws_json() -> None:
+def test_errors_are_in_aws_json() -> None:
     error = json.loads(encode_error(ServiceError("InvalidParameterException", "because")))
     assert error == {"__type": "InvalidParameterException", "message": "because"}
 

@@ -3,7 +3,7 @@ import pytest
 
 from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.rectangle import Rectangle, cut_out
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 
 def test_the_corners_begin_at_the_start_of_the_upper_edge() -> None:
@@ -18,7 +18,9 @@ def test_the_corners_begin_at_the_start_of_the_upper_edge() -> None:
     ("along", "expected"),
     [((1.0, 0.0), "left"), ((-1.0, 0.0), "right"), ((0.0, 1.0), "top"), ((0.0, -1.0), "bottom")],
 )
-def test_what_is_cut_out_begins_at_its_start(along: tuple[float, float], expected: str) -> None:
+def test_a_cutout_begins_at_the_start_of_its_rectangle(
+    along: tuple[float, float], expected: str
+) -> None:
     shades = {"left": 10, "right": 60, "top": 110, "bottom": 160}
     pixels = np.full((200, 200, 3), 255, np.uint8)
     pixels[:, :60], pixels[:, 140:] = shades["left"], shades["right"]
@@ -28,6 +30,6 @@ def test_what_is_cut_out_begins_at_its_start(along: tuple[float, float], expecte
     assert cut[5, 5, 0] == shades[expected]
 
 
-def test_what_is_cut_beyond_the_edge_repeats_the_edge() -> None:
-    cut = cut_out(picture_of((200, 30, 30)), Rectangle((60.0, 45.0), (1.0, 0.0), 123.0, 92.0))
+def test_a_cutout_beyond_the_image_repeats_its_edge() -> None:
+    cut = cut_out(image_of((200, 30, 30)), Rectangle((60.0, 45.0), (1.0, 0.0), 123.0, 92.0))
     assert cut.min(axis=(0, 1)).tolist() == [200, 30, 30]

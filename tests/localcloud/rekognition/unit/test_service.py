@@ -10,18 +10,18 @@ from localcloud.rekognition.images import DecodedImage
 from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.service import Operation, Rekognition
 from localcloud.rekognition.stored_images import StoredImages
-from tests.helpers.rekognition.pictures import encoded
+from tests.helpers.rekognition.images import encoded
 
 PNG = encoded(Image.new("RGB", (120, 90), "green"), "PNG")
 
 
 class FakeDetectLabels:
-    """Answers with the size of the picture as the version of its model."""
+    """Returns the image's size as the model version, or an invalid response if MaxLabels is 13."""
 
-    def answer(self, request: Mapping[str, Any], picture: DecodedImage) -> dict[str, Any]:
+    def answer(self, request: Mapping[str, Any], image: DecodedImage) -> dict[str, Any]:
         if request.get("MaxLabels") == 13:
             return {"Nonsense": True}
-        return {"LabelModelVersion": f"{picture.width} x {picture.height}"}
+        return {"LabelModelVersion": f"{image.width} x {image.height}"}
 
 
 class FakeStoredImages:
@@ -46,17 +46,17 @@ def test_an_object_in_s3_is_read_for_the_operation(rekognition: Rekognition) -> 
     assert response == {"LabelModelVersion": "120 x 90"}
 
 
-def test_json_comes_in_and_goes_out(rekognition: Rekognition) -> None:
+def test_a_json_request_has_a_json_response(rekognition: Rekognition) -> None:
     body = json.dumps({"Image": {"Bytes": base64.b64encode(PNG).decode()}}).encode()
-    answer = json.loads(rekognition.handle_body("DetectLabels", body))
-    assert answer == {"LabelModelVersion": "120 x 90"}
+    response = json.loads(rekognition.handle_body("DetectLabels", body))
+    assert response == {"LabelModelVersion": "120 x 90"}
 
 
 @pytest.mark.parametrize(
     "image",
     [{}, {"Bytes": PNG, "S3Object": {"Bucket": "images", "Name": "green"}}],
 )
-def test_an_image_is_either_bytes_or_an_object(
+def test_an_image_must_be_either_bytes_or_an_object(
     image: dict[str, Any], rekognition: Rekognition
 ) -> None:
     with pytest.raises(ServiceError, match="InvalidParameterException"):
@@ -74,7 +74,7 @@ def test_the_response_is_validated(rekognition: Rekognition) -> None:
         rekognition.handle("DetectLabels", {"Image": {"Bytes": PNG}, "MaxLabels": 13})
 
 
-def test_an_operation_without_a_model_makes_nothing_up(rekognition: Rekognition) -> None:
+def test_an_operation_without_a_model_is_not_implemented(rekognition: Rekognition) -> None:
     with pytest.raises(ServiceError) as caught:
         rekognition.handle_body("DetectFaces", b"{}")
     assert (caught.value.code, caught.value.status) == ("NotImplementedException", 501)

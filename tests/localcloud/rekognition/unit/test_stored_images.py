@@ -26,19 +26,19 @@ def s3_stub(client: Any) -> Iterator[Stubber]:
         stubber.assert_no_pending_responses()
 
 
-def found(content: bytes, length: int | None = None) -> dict[str, Any]:
+def object_with(content: bytes, length: int | None = None) -> dict[str, Any]:
     length = len(content) if length is None else length
     return {"ContentLength": length, "Body": StreamingBody(io.BytesIO(content), len(content))}
 
 
 def test_an_object_is_read(client: Any, s3_stub: Stubber) -> None:
-    s3_stub.add_response("get_object", found(b"picture"), {"Bucket": "images", "Key": "a b"})
-    assert StoredImages(client).read({"Bucket": "images", "Name": "a b"}) == b"picture"
+    s3_stub.add_response("get_object", object_with(b"image"), {"Bucket": "images", "Key": "a b"})
+    assert StoredImages(client).read({"Bucket": "images", "Name": "a b"}) == b"image"
 
 
-def test_a_version_is_asked_for(client: Any, s3_stub: Stubber) -> None:
+def test_the_requested_version_is_read(client: Any, s3_stub: Stubber) -> None:
     expected = {"Bucket": "images", "Key": "a", "VersionId": "v7"}
-    s3_stub.add_response("get_object", found(b"old"), expected)
+    s3_stub.add_response("get_object", object_with(b"old"), expected)
     s3_object = {"Bucket": "images", "Name": "a", "Version": "v7"}
     assert StoredImages(client).read(s3_object) == b"old"
 
@@ -52,21 +52,21 @@ def test_an_object_that_cannot_be_read_is_an_invalid_s3_object(
         StoredImages(client).read({"Bucket": "images", "Name": "a"})
 
 
-def test_over_15_mib_is_too_large_and_not_read(client: Any, s3_stub: Stubber) -> None:
-    s3_stub.add_response("get_object", found(b"", MAX_BYTES + 1))
+def test_an_object_over_15_mib_is_too_large_and_not_read(client: Any, s3_stub: Stubber) -> None:
+    s3_stub.add_response("get_object", object_with(b"", MAX_BYTES + 1))
     with pytest.raises(ServiceError, match="ImageTooLargeException"):
         StoredImages(client).read({"Bucket": "images", "Name": "a"})
 
 
 @pytest.mark.parametrize("s3_object", [{}, {"Bucket": "images"}, {"Name": "a"}])
-def test_bucket_and_name_are_both_needed(
+def test_bucket_and_name_are_both_required(
     s3_object: dict[str, str], client: Any, s3_stub: Stubber
 ) -> None:
     with pytest.raises(ServiceError, match="InvalidParameterException"):
         StoredImages(client).read(s3_object)
 
 
-def test_a_store_that_does_not_answer_is_an_invalid_s3_object() -> None:
+def test_an_unreachable_s3_is_an_invalid_s3_object() -> None:
     class Unreachable:
         def get_object(self, **_parameters: str) -> None:
             raise EndpointConnectionError(endpoint_url="http://s3.test")

@@ -10,7 +10,7 @@ from tests.helpers.rekognition.shapes import MODEL
 TAXONOMY = Taxonomy.load()
 FILTER = MODEL.shape_for("GeneralLabelsFilterValue")
 
-# The names that the developer guide of Amazon Rekognition lists as label categories.
+# The label categories that the developer guide of Amazon Rekognition lists.
 CATEGORIES = {
     "Actions",
     "Animals and Pets",
@@ -55,7 +55,7 @@ CATEGORIES = {
 }
 
 
-def test_every_class_of_the_classifier_has_a_label_or_deliberately_none() -> None:
+def test_every_class_of_the_classifier_has_a_label_or_is_unmapped_on_purpose() -> None:
     mapped = Counter(
         number for entry in TAXONOMY.labels.values() for number in entry.imagenet_classes
     )
@@ -69,11 +69,11 @@ def test_every_class_of_the_detector_has_one_label() -> None:
     assert mapped == Counter(set(range(1, 91)) - gaps)
 
 
-def test_every_label_has_a_category_that_rekognition_has() -> None:
+def test_every_label_has_one_of_rekognitions_categories() -> None:
     assert {entry.category for entry in TAXONOMY.labels.values()} <= CATEGORIES
 
 
-def test_every_ancestor_is_a_label_with_all_of_its_own_ancestors_passed_on() -> None:
+def test_a_label_inherits_all_ancestors_of_its_ancestors() -> None:
     for entry in TAXONOMY.labels.values():
         assert entry.name not in entry.ancestors
         assert len(set(entry.ancestors)) == len(entry.ancestors)
@@ -81,7 +81,7 @@ def test_every_ancestor_is_a_label_with_all_of_its_own_ancestors_passed_on() -> 
             assert set(TAXONOMY.labels[ancestor].ancestors) <= set(entry.ancestors)
 
 
-def test_names_are_in_title_case_and_fit_a_filter() -> None:
+def test_names_are_capitalized_and_fit_a_filter() -> None:
     for name in TAXONOMY.labels:
         assert name == name.strip()
         assert name[0].isupper()
@@ -107,17 +107,15 @@ def test_no_alias_is_another_label() -> None:
         ("Person", set()),
     ],
 )
-def test_known_labels_have_the_ancestors_that_rekognition_gives(
-    name: str, ancestors: set[str]
-) -> None:
+def test_known_labels_have_rekognitions_ancestors(name: str, ancestors: set[str]) -> None:
     assert set(TAXONOMY.labels[name].ancestors) == ancestors
 
 
-def test_nothing_is_filed_under_container() -> None:
+def test_no_label_is_named_container() -> None:
     assert "Container" not in TAXONOMY.labels
 
 
-def test_the_classes_of_a_label_are_those_of_all_labels_below_it() -> None:
+def test_the_classes_of_a_label_include_those_of_its_descendants() -> None:
     below = TAXONOMY.imagenet_indices_below
     assert {281, 282, 283, 284, 285} == set(below["Cat"])
     assert set(below["Cat"]) < set(below["Mammal"]) < set(below["Animal"])
@@ -125,7 +123,7 @@ def test_the_classes_of_a_label_are_those_of_all_labels_below_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "complaint"),
+    ("rows", "error"),
     [
         (["Cat\tMammal"], "Mammal, which is not a label"),
         (["Cat\tPet", "Pet\tCat"], "its own ancestor"),
@@ -133,10 +131,8 @@ def test_the_classes_of_a_label_are_those_of_all_labels_below_it() -> None:
         (["Cat\t\t\t\t\t\tmore"], "7 columns"),
     ],
 )
-def test_a_file_that_contradicts_itself_is_refused(
-    rows: list[str], complaint: str, tmp_path: Path
-) -> None:
+def test_an_inconsistent_file_is_rejected(rows: list[str], error: str, tmp_path: Path) -> None:
     file = tmp_path / "taxonomy.tsv"
     file.write_text("# a comment\n\n" + "\n".join(rows) + "\n")
-    with pytest.raises(TaxonomyError, match=complaint):
+    with pytest.raises(TaxonomyError, match=error):
         Taxonomy.load(file)

@@ -7,7 +7,7 @@ from localcloud.rekognition.rectangle import Rectangle
 from localcloud.rekognition.text.detector import TextDetector, TextRegion
 from localcloud.rekognition.text.reader import Character, TextReader
 from localcloud.rekognition.text.recognizer import Line, TextRecognizer
-from tests.helpers.rekognition.pictures import picture_of
+from tests.helpers.rekognition.images import image_of
 
 WHITE = (255, 255, 255)
 
@@ -17,7 +17,7 @@ def place_at(x: float, y: float, along: tuple[float, float] = (1.0, 0.0)) -> Rec
 
 
 def characters(text: str, probability: float = 1.0) -> list[Character]:
-    """At even steps, as in a typewriter's line."""
+    """Characters at equal distances, as a typewriter sets them."""
     return [Character(c, probability, (n + 0.5) / len(text)) for n, c in enumerate(text)]
 
 
@@ -25,12 +25,12 @@ class FakeDetector:
     def __init__(self, *regions: TextRegion) -> None:
         self.regions = list(regions)
 
-    def detect(self, picture: DecodedImage) -> list[TextRegion]:
+    def detect(self, image: DecodedImage) -> list[TextRegion]:
         return self.regions
 
 
 class FakeReader:
-    """Reads one text after the other."""
+    """Returns one of the given texts per call, in order."""
 
     def __init__(self, *texts: list[Character]) -> None:
         self.texts = list(texts)
@@ -42,7 +42,7 @@ class FakeReader:
 def recognized(regions: list[TextRegion], *texts: list[Character]) -> list[Line]:
     detector, reader = FakeDetector(*regions), FakeReader(*texts)
     recognizer = TextRecognizer(cast(TextDetector, detector), cast(TextReader, reader))
-    return recognizer.recognize(picture_of(WHITE, 400, 300))
+    return recognizer.recognize(image_of(WHITE, 400, 300))
 
 
 def test_a_line_is_split_into_words_at_its_spaces() -> None:
@@ -56,7 +56,7 @@ def test_a_line_is_split_into_words_at_its_spaces() -> None:
         assert starts_and_ends[number] == pytest.approx([50 + end * step for end in ends])
 
 
-def test_a_confidence_is_the_mean_of_the_characters_without_spaces() -> None:
+def test_a_confidence_is_the_mean_over_the_characters_without_spaces() -> None:
     text = [Character("a", 0.9, 0.1), Character(" ", 0.0, 0.5), Character("b", 0.7, 0.9)]
     (line,) = recognized([TextRegion(place_at(100, 50), 0.9)], text)
     assert line.confidence == pytest.approx(80)
@@ -64,7 +64,7 @@ def test_a_confidence_is_the_mean_of_the_characters_without_spaces() -> None:
 
 
 @pytest.mark.parametrize("score_and_probability", [(0.5, 0.95), (0.62, 0.8), (0.9, 0.5)])
-def test_what_both_networks_are_half_sure_of_is_no_text(
+def test_text_with_low_confidence_is_dropped(
     score_and_probability: tuple[float, float],
 ) -> None:
     score, probability = score_and_probability
@@ -73,7 +73,7 @@ def test_what_both_networks_are_half_sure_of_is_no_text(
     assert recognized([TextRegion(region.place, 0.9)], characters("8", 0.9)) != []
 
 
-def test_nothing_or_blanks_read_are_no_line() -> None:
+def test_empty_or_blank_text_is_no_line() -> None:
     region = TextRegion(place_at(100, 50), 0.9)
     assert recognized([region, region], [], characters("  ")) == []
 
@@ -85,7 +85,7 @@ def test_lines_are_in_reading_order() -> None:
     assert [line.text for line in lines] == ["first", "second", "third", "last"]
 
 
-def test_steep_text_is_read_from_the_end_that_makes_sense() -> None:
+def test_steep_text_is_read_in_its_more_confident_direction() -> None:
     region = TextRegion(place_at(100, 150, along=(0.0, 1.0)), 0.9)
     (line,) = recognized([region], characters("umop", 0.7), characters("down", 0.99))
     assert line.text == "down"

@@ -13,7 +13,7 @@ class Malicious:
         return (eval, ("1 + 1",))
 
 
-def test_a_pickle_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_code_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     parts: tuple[object, ...] = (1, 2, 3, Malicious(), [])
     file.write_bytes(b"".join(pickle.dumps(part) for part in parts))

