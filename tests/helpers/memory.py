@@ -59,6 +59,7 @@ def memory_aws() -> Iterator[MemoryAws]:
 class MemoryCatalog:
     """The catalog, leases and image store of one test, on AWS in memory."""
 
+    aws: MemoryAws
     table: Table
     catalog: Catalog
     leases: Leases
@@ -70,7 +71,7 @@ class MemoryCatalog:
         table = Table(aws.client("dynamodb"), aws.table_name)
         catalog = Catalog(table)
         leases = Leases(table, catalog, lambda image_id: (Feature.LABELS,))
-        return cls(table, catalog, leases, ImageStore(aws.client("s3"), aws.bucket_name))
+        return cls(aws, table, catalog, leases, ImageStore(aws.client("s3"), aws.bucket_name))
 
     def put_object(self, image_id: str) -> None:
         """Store an image in the bucket."""

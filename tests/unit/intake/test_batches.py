@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.stub import Stubber
 
 from chalicelib.api.responses import batch_values
-from chalicelib.aws.dynamodb_table import Table, from_item
 from chalicelib.intake.accept import Accepted
 from chalicelib.intake.batches import (
     Batch,
@@ -19,37 +19,9 @@ from chalicelib.model.events import NotOurMessage
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure, Status
 from tests.helpers.images import IMAGE_ID, PENDING
+from tests.helpers.memory import MemoryCatalog
 
 ENTRY = BatchEntry("b", 7, "https://example.com/cat.jpg", (Feature.TEXT,))
-
-
-class FakeDynamoDb:
-    """Records the items of PutItem."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-
-    def put_item(self, TableName: str, Item: dict[str, Any]) -> None:  # noqa: N803 - boto3's names
-        self.items.append(from_item(Item))
-
-
-class FakeSqs:
-    """Records the messages; refuses the entry with number `refused`."""
-
-    def __init__(self, refused: int | None = None) -> None:
-        self.messages: list[dict[str, Any]] = []
-        self._refused = refused
-
-    def send_message_batch(
-        self,
-        QueueUrl: str,  # noqa: N803 - boto3's names
-        Entries: list[dict[str, str]],  # noqa: N803
-    ) -> dict[str, Any]:
-        assert len(Entries) <= 10
-        assert len({entry["Id"] for entry in Entries}) == len(Entries)
-        self.messages += [json.loads(entry["MessageBody"]) for entry in Entries]
-        numbers = [message["number"] for message in self.messages]
-        return {"Failed": [{"Id": "1"}]} if self._refused in numbers else {}
 
 
 class FakeIntake:
@@ -65,51 +37,62 @@ class FakeIntake:
         return Accepted(PENDING, is_new=True)
 
 
-def batches(dynamodb: FakeDynamoDb, sqs: FakeSqs | None = None) -> Batches:
-    return Batches(Table(dynamodb, "table"), sqs or FakeSqs(), "queue")
+def batches(memory: MemoryCatalog, sqs_client: Any = None) -> Batches:
+    return Batches(memory.table, sqs_client or memory.aws.client("sqs"), memory.aws.queue_url)
 
 
-@pytest.mark.parametrize("size", [1, 10, 11, 1000])
-def test_an_accepted_batch_has_every_url_in_the_queue(size: int) -> None:
+def items(memory: MemoryCatalog, batch_id: str) -> list[dict[str, Any]]:
+    return list(memory.table.items("pk = :pk", {":pk": f"BATCH#{batch_id}"}))
+
+
+@pytest.mark.parametrize("size", [1, 10, 11, 101])
+def test_an_accepted_batch_has_every_url_in_the_queue(memory: MemoryCatalog, size: int) -> None:
     urls = [f"https://example.com/{number}.jpg" for number in range(size)]
-    dynamodb, sqs = FakeDynamoDb(), FakeSqs()
-    batch = batches(dynamodb, sqs).create(urls, (Feature.TEXT,))
-    sent = sorted((parse_batch_entry(message) for message in sqs.messages), key=_number)
-    assert [entry.url for entry in sent] == urls
-    assert {entry.batch_id for entry in sent} == {batch.id}
-    assert {entry.features for entry in sent} == {(Feature.TEXT,)}
-    assert len(dynamodb.items) == 1
-    assert dynamodb.items[0]["total"] == size
+    client, sent = memory.aws.client("sqs"), []
+    client.meta.events.register(
+        "provide-client-params.sqs.SendMessageBatch",
+        lambda params, **_: sent.extend(params["Entries"]),
+    )
+    batch = batches(memory, client).create(urls, (Feature.TEXT,))
+    parsed = (parse_batch_entry(json.loads(entry["MessageBody"])) for entry in sent)
+    entries = sorted(parsed, key=lambda entry: entry.number)
+    assert [entry.url for entry in entries] == urls
+    assert {entry.batch_id for entry in entries} == {batch.id}
+    assert {entry.features for entry in entries} == {(Feature.TEXT,)}
+    (item,) = items(memory, batch.id)
+    assert item["total"] == size
 
 
-def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages() -> None:
-    with pytest.raises(BatchNotAccepted):
-        batches(FakeDynamoDb(), FakeSqs(refused=13)).create(["https://example.com/"] * 20, ())
+def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages(memory: MemoryCatalog) -> None:
+    client = memory.aws.client("sqs")
+    refused = {"Id": "13", "SenderFault": False, "Code": "InternalError"}
+    with Stubber(client) as stubber:
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": []})
+        stubber.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
+        with pytest.raises(BatchNotAccepted):
+            batches(memory, client).create(["https://example.com/"] * 20, ())
 
 
-def test_the_entry_of_an_accepted_url_has_its_image_id() -> None:
-    dynamodb = FakeDynamoDb()
-    batches(dynamodb).take_in(ENTRY, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
-    (item,) = dynamodb.items
-    assert (item["pk"], item["sk"], item["image_id"]) == ("BATCH#b", "URL#0007", IMAGE_ID)
+def test_the_entry_of_an_accepted_url_has_its_image_id(memory: MemoryCatalog) -> None:
+    batches(memory).take_in(ENTRY, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
+    (item,) = items(memory, ENTRY.batch_id)
+    assert (item["sk"], item["image_id"]) == ("URL#0007", IMAGE_ID)
 
 
-def test_the_entry_of_a_refused_url_has_the_code_and_message_at_once() -> None:
-    dynamodb = FakeDynamoDb()
+def test_the_entry_of_a_refused_url_has_the_code_and_message_at_once(memory: MemoryCatalog) -> None:
     intake = FakeIntake(NotAnImage("This is a web page."))
-    batches(dynamodb).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
-    (item,) = dynamodb.items
+    batches(memory).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
+    (item,) = items(memory, ENTRY.batch_id)
     assert (item["code"], item["message"]) == ("NotAnImage", "This is a web page.")
 
 
-def test_a_transient_error_is_a_failure_on_the_last_attempt_only() -> None:
-    dynamodb = FakeDynamoDb()
+def test_a_transient_error_is_a_failure_on_the_last_attempt_only(memory: MemoryCatalog) -> None:
     intake = FakeIntake(FetchTimedOut("Not fetched within 20 s."))
     with pytest.raises(FetchTimedOut):
-        batches(dynamodb).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
-    assert dynamodb.items == []
-    batches(dynamodb).take_in(ENTRY, intake, last_attempt=True)  # type: ignore[arg-type]
-    assert dynamodb.items[0]["code"] == "FetchTimedOut"
+        batches(memory).take_in(ENTRY, intake, last_attempt=False)  # type: ignore[arg-type]
+    assert items(memory, ENTRY.batch_id) == []
+    batches(memory).take_in(ENTRY, intake, last_attempt=True)  # type: ignore[arg-type]
+    assert items(memory, ENTRY.batch_id)[0]["code"] == "FetchTimedOut"
 
 
 def test_the_counts_of_a_batch_cover_every_url() -> None:
@@ -138,7 +121,3 @@ def test_the_counts_of_a_batch_cover_every_url() -> None:
 def test_a_message_without_an_entry_is_not_ours(message: dict[str, Any]) -> None:
     with pytest.raises(NotOurMessage):
         parse_batch_entry(message)
-
-
-def _number(entry: BatchEntry) -> int:
-    return entry.number
