@@ -1,6 +1,7 @@
 """The one place of composition: which use case works with which client and which setting.
 
-Everything is made at its first use, so that a Lambda function pays only for what it needs.
+Everything is made at its first use, so that a Lambda function pays only for what it needs. What
+only some functions need is also imported there.
 """
 
 from datetime import timedelta
@@ -12,11 +13,9 @@ from chalicelib.api.tokens import Tokens
 from chalicelib.aws.clients import client
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.sqs_queue import Queue
-from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.labels import LabelCounts
-from chalicelib.catalog.leases import Leases
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.search import ImageSearch
@@ -26,15 +25,14 @@ from chalicelib.intake.take_in import QueuedImages
 from chalicelib.intake.uploads import Uploads
 from chalicelib.integration.redeliver import Redelivery
 from chalicelib.recognition.recognition_requests import RecognitionRequests
-from chalicelib.recognition.recognize import ImageRecognition
-from chalicelib.recognition.reconcile import Reconciliation
-from chalicelib.recognition.rekognition import Rekognition
-from chalicelib.recognition.results_topic import ResultsTopic
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.catalog.forget import ImageRemoval
     from chalicelib.intake.accept import ImageIntake
     from chalicelib.integration.deliver import ResultDelivery
+    from chalicelib.recognition.recognize import ImageRecognition
+    from chalicelib.recognition.reconcile import Reconciliation
 
 # After this many failed deliveries in a row the third party counts as down.
 MAX_CONSECUTIVE_FAILURES = 5
@@ -100,8 +98,13 @@ class Services:
         )
 
     @cached_property
-    def recognition(self) -> ImageRecognition:
+    def recognition(self) -> "ImageRecognition":
         """Recognition of a stored image's pending features."""
+        from chalicelib.catalog.leases import Leases
+        from chalicelib.recognition.recognize import ImageRecognition
+        from chalicelib.recognition.rekognition import Rekognition
+        from chalicelib.recognition.results_topic import ResultsTopic
+
         rekognition = Rekognition(
             client("rekognition"),
             self._settings.images_bucket_name,
@@ -130,8 +133,10 @@ class Services:
         )
 
     @cached_property
-    def reconciliation(self) -> Reconciliation:
+    def reconciliation(self) -> "Reconciliation":
         """The comparison of S3 with the catalog that finds lost images."""
+        from chalicelib.recognition.reconcile import Reconciliation
+
         return Reconciliation(
             self.store,
             self._table,
@@ -173,8 +178,10 @@ class Services:
         return Redelivery(self.catalog, client("sqs"), self._settings.integration_queue_url)
 
     @cached_property
-    def removal(self) -> ImageRemoval:
+    def removal(self) -> "ImageRemoval":
         """Deletion of the items of images that were removed from S3."""
+        from chalicelib.catalog.forget import ImageRemoval
+
         return ImageRemoval(self.store, self.catalog)
 
     @cached_property
