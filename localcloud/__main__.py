@@ -34,6 +34,8 @@ def main() -> int:
     mode.add_argument("--demo", action="store_true", help="stop after the photograph")
     mode.add_argument("--serve-only", action="store_true", help="do not post a photograph")
     arguments = parser.parse_args()
+    # SIGINT as well: a shell starts background jobs with Ctrl-C ignored, and Python leaves it so.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     stage = None
     try:
