@@ -13,6 +13,7 @@ from chalice.app import (
     AuthResponse,
     Chalice,
     CloudWatchEvent,
+    DynamoDBEvent,
     Rate,
     Response,
     S3Event,
@@ -24,6 +25,7 @@ from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.idempotency import idempotent
 from chalicelib.api.responses import RouteResponse
 from chalicelib.aws import observability
+from chalicelib.catalog.findings_changes import changes_of
 from chalicelib.integration import xml_document
 from chalicelib.model import events
 from chalicelib.model.identity import IMAGES_PREFIX
@@ -141,8 +143,18 @@ def delete_image(image_id: str) -> Response:
 def create_recognition(image_id: str) -> RouteResponse:
     """Recognize more features of an image: 202 while one is pending, 200 if all are known."""
     features = request_bodies.further_features(request.body)
-    is_pending = services.recognition_requests.begin(image_id, features)
+    is_pending = services.recognition_requests.request(image_id, features)
     return responses.recognition_requested(services.catalog.get(image_id), is_pending=is_pending)
+
+
+@app.route("/recognitions", methods=["POST"], authorizer=authorize, content_types=["*/*"])
+@once_per_key
+def create_recognitions() -> RouteResponse:
+    """Recognize up to 100 images again that failed with a code: 202 with a cursor for the next."""
+    failure_code, cursor = request_bodies.failed_recognitions(request.body)
+    return responses.recognitions_requested(
+        services.recognition_requests.request_failed(failure_code, cursor)
+    )
 
 
 @app.route(
@@ -151,7 +163,7 @@ def create_recognition(image_id: str) -> RouteResponse:
 @once_per_key
 def create_delivery(image_id: str) -> RouteResponse:
     """Deliver an image's result to the third party again: 202 with the image."""
-    services.redelivery.begin(image_id)
+    services.redelivery.request(image_id)
     return responses.delivery_requested(services.catalog.get(image_id))
 
 
@@ -186,9 +198,20 @@ def recognize_images(event: SQSEvent) -> None:
     )
 
 
+@app.on_dynamodb_record(
+    settings.catalog_table_stream_arn,
+    starting_position="TRIM_HORIZON",
+    maximum_batching_window_in_seconds=1,
+)
+def index_findings(event: DynamoDBEvent) -> None:
+    """Keep search, label counts and usage in step with the findings in the catalog."""
+    services.search_index.follow(changes_of(event.to_dict()))
+
+
 @app.schedule(Rate(15, unit=Rate.MINUTES))
 def reconcile(_event: CloudWatchEvent) -> None:
-    """Put back to work what has waited too long, and what is stored but not in the catalog."""
+    """Compare S3 and the catalog, and put back to work what was lost or has waited too long."""
+    services.overdue_deliveries.send_again()
     services.reconciliation.run()
 
 

@@ -13,6 +13,8 @@ from chalicelib.api.tokens import Tokens
 from chalicelib.aws.clients import client
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.sqs_queue import Queue
+from chalicelib.catalog.backlog import Backlog
+from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.labels import LabelCounts
@@ -29,8 +31,10 @@ from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from chalicelib.catalog.forget import ImageRemoval
+    from chalicelib.catalog.search_index import SearchIndex
     from chalicelib.intake.accept import ImageIntake
     from chalicelib.integration.deliver import ResultDelivery
+    from chalicelib.integration.redeliver import OverdueDeliveries
     from chalicelib.recognition.recognize import ImageRecognition
     from chalicelib.recognition.reconcile import Reconciliation
 
@@ -114,18 +118,18 @@ class Services:
         leases = Leases(
             self._table,
             self.catalog,
+            self._deliveries,
             lambda image_id: self.store.features_of(image_id) or self._settings.default_features,
         )
         results = ResultsTopic(client("sns"), self._settings.results_topic_arn)
-        return ImageRecognition(
-            self.store, rekognition, self.catalog, leases, results, self._model_versions
-        )
+        return ImageRecognition(rekognition, self.catalog, self.removal, leases, results)
 
     @cached_property
     def recognition_requests(self) -> RecognitionRequests:
         """Requests to recognize more features of an image."""
         return RecognitionRequests(
             self.catalog,
+            self.catalog_pages,
             self.usage,
             self._model_versions,
             client("sqs"),
@@ -142,9 +146,34 @@ class Services:
             self._table,
             self.catalog,
             self.catalog_pages,
+            self._backlog,
+            self.search_index,
             self.recognition_requests,
-            timedelta(seconds=self._settings.reconciliation_age_seconds),
+            self.recognition_queue,
+            self._reconciliation_age,
+            self._settings.rekognition_transactions_per_second,
         )
+
+    @cached_property
+    def overdue_deliveries(self) -> "OverdueDeliveries":
+        """Deliveries whose messages were lost."""
+        from chalicelib.integration.redeliver import OverdueDeliveries
+
+        return OverdueDeliveries(
+            self.catalog,
+            self._deliveries,
+            self._backlog,
+            self.redelivery,
+            self.integration_queue,
+            self._reconciliation_age,
+        )
+
+    @cached_property
+    def search_index(self) -> "SearchIndex":
+        """Search, counts and usage, which follow from the findings in the catalog."""
+        from chalicelib.catalog.search_index import SearchIndex
+
+        return SearchIndex(self._table, self._model_versions)
 
     @cached_property
     def usage(self) -> Usage:
@@ -170,12 +199,14 @@ class Services:
                 self._settings.delivery_deadline_seconds,
             )
         schedule = RetrySchedule(self._settings.delivery_pauses_seconds)
-        return ResultDelivery(self.catalog, third_party, schedule)
+        return ResultDelivery(self.catalog, self._deliveries, third_party, schedule)
 
     @cached_property
     def redelivery(self) -> Redelivery:
         """Requests to deliver an image's result again."""
-        return Redelivery(self.catalog, client("sqs"), self._settings.integration_queue_url)
+        return Redelivery(
+            self.catalog, self._deliveries, client("sqs"), self._settings.integration_queue_url
+        )
 
     @cached_property
     def removal(self) -> "ImageRemoval":
@@ -226,6 +257,18 @@ class Services:
     @cached_property
     def _model_versions(self) -> ModelVersions:
         return ModelVersions(self._table)
+
+    @cached_property
+    def _deliveries(self) -> Deliveries:
+        return Deliveries(self._table)
+
+    @cached_property
+    def _backlog(self) -> Backlog:
+        return Backlog(self._table)
+
+    @property
+    def _reconciliation_age(self) -> timedelta:
+        return timedelta(seconds=self._settings.reconciliation_age_seconds)
 
     @cached_property
     def _table(self) -> Table:

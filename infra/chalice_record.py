@@ -104,6 +104,15 @@ def _function(account: Account, stage: str, function: str) -> Iterator[Resource]
     yield {"name": function, "resource_type": "lambda_function", "lambda_arn": arn}
     # No duplicates to handle: Lambda rejects a second mapping of a queue to the same function.
     for mapping in client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]:
+        if ":dynamodb:" in mapping["EventSourceArn"]:
+            yield {
+                "name": f"{function}-dynamodb-event-source",
+                "resource_type": "dynamodb_event",
+                "stream_arn": mapping["EventSourceArn"],
+                "event_uuid": mapping["UUID"],
+                "lambda_arn": arn,
+            }
+            continue
         yield {
             "name": f"{function}-sqs-event-source",
             "resource_type": "sqs_event",

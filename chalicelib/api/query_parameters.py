@@ -14,6 +14,7 @@ from chalicelib.model.image import Status
 MAX_LABELS_LIMIT = 1000
 MAX_QUERY_LABELS = 5
 MAX_LABEL_LENGTH = 256
+FAILURE_CODE_FORM = "the code of an image's failure, such as InvalidImageFormatException"
 
 Parameters = Mapping[str, Sequence[str]]
 
@@ -21,6 +22,7 @@ _PARAMETERS = (
     "label",
     "min_confidence",
     "status",
+    "failure",
     "created_after",
     "created_before",
     "order",
@@ -43,6 +45,7 @@ def image_page(parameters: Parameters) -> PageRequest:
         labels=labels,
         min_confidence=_number(query, "min_confidence", 0, 0, 100),
         status=_status(query.get("status")),
+        failure=_failure(query.get("failure")),
         created_after=_time(query, "created_after"),
         created_before=_time(query, "created_before"),
         order=_order(query.get("order"), is_default_best=bool(labels) and not times & set(query)),
@@ -93,6 +96,10 @@ def month(parameters: Parameters, now: datetime) -> str:
 
 
 def _refuse_bad_combinations(request: PageRequest, query: Mapping[str, str]) -> None:
+    if request.failure and request.status not in (None, Status.FAILED):
+        raise InvalidRequest(
+            f"Only FAILED images have a failure: omit status={request.status}, or failure."
+        )
     if not request.labels:
         if "min_confidence" in query:
             raise InvalidRequest("min_confidence requires a label: add label=... to the query.")
@@ -126,6 +133,17 @@ def _status(text: str | None) -> Status | None:
     if text not in list(Status):
         raise InvalidRequest(f"status is {text!r}, but must be one of {', '.join(Status)}.")
     return Status(text)
+
+
+def is_failure_code(text: str) -> bool:
+    """Whether a text has the form of a failure's code: 1 to 100 letters and digits."""
+    return re.fullmatch("[A-Za-z0-9]{1,100}", text) is not None
+
+
+def _failure(text: str | None) -> str | None:
+    if text is not None and not is_failure_code(text):
+        raise InvalidRequest(f"failure is {text!r:.100}, but must be {FAILURE_CODE_FORM}.")
+    return text
 
 
 def _order(text: str | None, *, is_default_best: bool) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.api import query_parameters
 from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.features import parse_features
+from chalicelib.api.query_parameters import FAILURE_CODE_FORM, is_failure_code
 from chalicelib.intake.batches import MAX_URLS
 from chalicelib.intake.fetching.image_urls import MAX_URL_LENGTH
 from chalicelib.model.errors import InvalidRequest
@@ -29,6 +30,7 @@ IMAGE_CONTENT_TYPES = (
 
 _EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
 _BATCH_EXAMPLE = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
+_FAILURE_EXAMPLE = '{"failure": "RekognitionThrottled"}'
 _FEATURES_EXAMPLE = '{"features": ["TEXT", "FACES"]}'
 
 
@@ -77,6 +79,22 @@ def batch_request(body: bytes, default: Features) -> tuple[list[str], Features]:
 def further_features(body: bytes) -> tuple[Feature, ...]:
     """The features in the body of a `POST /images/{id}/recognitions`; raises InvalidRequest."""
     return parse_features(_fields(body, _FEATURES_EXAMPLE, {"features"}).get("features"))
+
+
+def failed_recognitions(body: bytes) -> tuple[str, str | None]:
+    """The failure code and the cursor in the body of a `POST /recognitions`.
+
+    Without a cursor, None. Raises InvalidRequest.
+    """
+    values = _fields(body, _FAILURE_EXAMPLE, {"failure", "cursor"})
+    code, cursor = values.get("failure"), values.get("cursor")
+    if not isinstance(code, str) or not is_failure_code(code):
+        raise InvalidRequest(f"failure is {code!r:.100}, but must be {FAILURE_CODE_FORM}.")
+    if cursor is not None and not isinstance(cursor, str):
+        raise InvalidRequest(
+            f"cursor is {cursor!r:.100}, but must be the cursor of the previous response."
+        )
+    return code, cursor
 
 
 def _batch_urls(urls: object) -> list[str]:

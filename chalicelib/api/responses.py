@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.intake.accept import Accepted
     from chalicelib.intake.batches import Batch, BatchEntry
     from chalicelib.intake.uploads import Upload, UploadForm
+    from chalicelib.recognition.recognition_requests import RequestedAgain
 
 Values = dict[str, Any]
 
@@ -55,6 +56,11 @@ def image_accepted(accepted: "Accepted") -> RouteResponse:
 def recognition_requested(image: Image, *, is_pending: bool) -> RouteResponse:
     """202 while a requested feature is pending, or 200 once all of them are recognized."""
     return RouteResponse(202 if is_pending else 200, image_values(image), _path(image.id))
+
+
+def recognitions_requested(requested: "RequestedAgain") -> RouteResponse:
+    """202 with the number of images that are recognized again, and the next request's cursor."""
+    return RouteResponse(202, {"requested": requested.images, "cursor": requested.cursor})
 
 
 def delivery_requested(image: Image) -> RouteResponse:

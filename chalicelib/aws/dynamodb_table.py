@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -12,17 +13,42 @@ from botocore.exceptions import ClientError
 Values = dict[str, Any]
 Item = Mapping[str, Any]  # attribute names to DynamoDB's typed values, as the boto3 client has them
 
-_MAX_ATTEMPTS = 5
+# Ten attempts with the pauses of `_pause` take about 5 seconds, on top of botocore's own attempts.
+_MAX_ATTEMPTS = 10
+_LONGEST_PAUSE_SECONDS = 2
+
+# Errors that say nothing about the item: another attempt can succeed. DynamoDB's list:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+_TEMPORARY = {
+    "InternalServerError",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+# Why a transaction was cancelled, where another attempt can succeed.
+_TEMPORARY_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+
+_BATCH_WRITE_ITEMS = 25  # DynamoDB's limits per call
+_BATCH_GET_ITEMS = 100
 
 _serializer = TypeSerializer()
 _deserializer = TypeDeserializer()
+
+
+class WritesUnprocessed(Exception):
+    """Raised when DynamoDB keeps leaving writes of a batch unprocessed."""
 
 
 class Table:
     """A table with the partition key `pk` and the sort key `sk`.
 
     Values are plain: texts, numbers, booleans, lists and dicts. Numbers that are read are Decimals.
-    Methods raise botocore's ClientError unless they say otherwise.
+    Methods raise botocore's ClientError. Writes that DynamoDB throttles, or that conflict with a
+    transaction, are attempted ten times before that.
     """
 
     def __init__(self, client: Any, name: str) -> None:
@@ -56,16 +82,19 @@ class Table:
         for page in self._client.get_paginator("query").paginate(**query):
             yield from map(from_item, page["Items"])
 
-    def some_items(self, condition: str, values: Values, limit: int) -> list[Values]:
+    def some_items(
+        self, condition: str, values: Values, limit: int, index: str | None = None
+    ) -> list[Values]:
         """The first items that match a key condition, at most `limit`, by ascending sort key.
 
-        Reads with eventual consistency.
+        Reads the table or one of its indexes with eventual consistency.
         """
         response = self._client.query(
             TableName=self.name,
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item(values),
             Limit=limit,
+            **({"IndexName": index} if index else {}),
         )
         return [from_item(item) for item in response["Items"]]
 
@@ -73,8 +102,9 @@ class Table:
         self, values: Values, condition: str = "", condition_values: Values | None = None
     ) -> bool:
         """Write a whole item; return False and write nothing if the condition does not hold."""
+        request = self._put(values, condition, condition_values)
         try:
-            self._client.put_item(**self._put(values, condition, condition_values))
+            _with_retries(lambda: self._client.put_item(**request))
         except ClientError as error:
             if _condition_failed(error):
                 return False
@@ -89,22 +119,34 @@ class Table:
         Returns whether it held, and the item: after the change if it held, else unchanged. The item
         is None if it does not exist.
         """
+        request: Values = {
+            "TableName": self.name,
+            "Key": to_item({"pk": pk, "sk": sk}),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": to_item(values),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
         try:
-            response = self._client.update_item(
-                TableName=self.name,
-                Key=to_item({"pk": pk, "sk": sk}),
-                UpdateExpression=expression,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=to_item(values),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
+            response = _with_retries(lambda: self._client.update_item(**request))
         except ClientError as error:
             if not _condition_failed(error):
                 raise
             item = error.response.get("Item")
             return False, from_item(item) if item else None
         return True, from_item(response["Attributes"])
+
+    def delete(self, pk: str, sk: str, condition: str, condition_values: Values) -> bool:
+        """Delete an item if a condition holds; returns whether it held."""
+        request = self.delete_in_transaction(pk, sk, condition, condition_values)["Delete"]
+        try:
+            _with_retries(lambda: self._client.delete_item(**request))
+        except ClientError as error:
+            if _condition_failed(error):
+                return False
+            raise
+        return True
 
     def put_in_transaction(
         self, values: Values, condition: str = "", condition_values: Values | None = None
@@ -131,38 +173,59 @@ class Table:
     def transact(self, actions: list[Values]) -> bool:
         """Carry out all of the actions, at most 100, or none of them.
 
-        Returns False if the condition of an action does not hold. Retries after a conflict with
-        another transaction, at most 5 attempts in total, then raises TransactionCanceledException.
+        Returns False if the condition of an action does not hold. A repetition by botocore after a
+        time-out has no second effect, because it carries the same ClientRequestToken.
         """
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                self._client.transact_write_items(TransactItems=actions)
-            except self._client.exceptions.TransactionCanceledException as error:
-                reasons = {reason.get("Code") for reason in error.response["CancellationReasons"]}
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                if "TransactionConflict" not in reasons or attempt == _MAX_ATTEMPTS - 1:
-                    raise
-                _pause(attempt)
-            else:
-                return True
-        raise AssertionError("The last attempt returns or raises.")
+        try:
+            _with_retries(lambda: self._client.transact_write_items(TransactItems=actions))
+        except self._client.exceptions.TransactionCanceledException as error:
+            if "ConditionalCheckFailed" in _cancellation_reasons(error):
+                return False
+            raise
+        return True
 
     def add(self, pk: str, sk: str, numbers: Mapping[str, int]) -> None:
-        """Add to numeric attributes of an item, which is created if it does not exist.
+        """Add to numeric attributes of an item, which is created if it does not exist."""
+        request = self._add(pk, sk, numbers, {})
+        _with_retries(lambda: self._client.update_item(**request))
 
-        Retries after a conflict with a transaction, at most 5 attempts in total, then raises
-        TransactionConflictException.
+    def write_batch(self, puts: Iterable[Values], deletes: Iterable[tuple[str, str]] = ()) -> None:
+        """Write whole items and delete others by their keys, in calls of 25 and in no order.
+
+        The keys must all differ. It is no transaction: if it raises, some may be written. Attempts
+        what DynamoDB leaves unprocessed again, then raises WritesUnprocessed.
         """
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                self._client.update_item(**self._add(pk, sk, numbers, {}))
-            except self._client.exceptions.TransactionConflictException:
+        requests: list[Values] = [
+            *({"PutRequest": {"Item": to_item(values)}} for values in puts),
+            *({"DeleteRequest": {"Key": to_item({"pk": pk, "sk": sk})}} for pk, sk in deletes),
+        ]
+        attempt = 0
+        while requests:
+            some, requests = requests[:_BATCH_WRITE_ITEMS], requests[_BATCH_WRITE_ITEMS:]
+            items = {self.name: some}
+            response = _with_retries(partial(self._client.batch_write_item, RequestItems=items))
+            unprocessed = response.get("UnprocessedItems", {}).get(self.name, [])
+            if unprocessed:
                 if attempt == _MAX_ATTEMPTS - 1:
-                    raise
+                    raise WritesUnprocessed(f"{len(unprocessed)} writes were left unprocessed.")
                 _pause(attempt)
-            else:
-                return
+                attempt += 1
+                requests = [*unprocessed, *requests]
+
+    def get_batch(self, item_keys: Iterable[tuple[str, str]]) -> Iterator[Values]:
+        """The items with these keys that exist, read with strong consistency, in no order."""
+        pending = [to_item({"pk": pk, "sk": sk}) for pk, sk in dict.fromkeys(item_keys)]
+        attempt = 0
+        while pending:
+            some, pending = pending[:_BATCH_GET_ITEMS], pending[_BATCH_GET_ITEMS:]
+            items = {self.name: {"Keys": some, "ConsistentRead": True}}
+            response = _with_retries(partial(self._client.batch_get_item, RequestItems=items))
+            yield from map(from_item, response["Responses"][self.name])
+            unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+            if unprocessed:
+                _pause(attempt)
+                attempt += 1
+                pending += unprocessed
 
     def _put(self, values: Values, condition: str, condition_values: Values | None) -> Values:
         put = {"TableName": self.name, "Item": to_item(values)}
@@ -185,9 +248,34 @@ class Table:
         }
 
 
+def _with_retries(call: Callable[[], Any]) -> Any:
+    """The response of a call; while it fails with a temporary error, up to 10 attempts."""
+    for attempt in range(_MAX_ATTEMPTS - 1):
+        try:
+            return call()
+        except ClientError as error:
+            if not _is_temporary(error):
+                raise
+            _pause(attempt)
+    return call()
+
+
+def _is_temporary(error: ClientError) -> bool:
+    reasons = _cancellation_reasons(error)
+    if reasons:
+        return "ConditionalCheckFailed" not in reasons and bool(reasons & _TEMPORARY_REASONS)
+    return error.response["Error"]["Code"] in _TEMPORARY
+
+
+def _cancellation_reasons(error: ClientError) -> set[str]:
+    reasons: Any = error.response.get("CancellationReasons", [])
+    return {reason.get("Code", "None") for reason in reasons}
+
+
 def _pause(attempt: int) -> None:
-    """Exponential backoff with jitter: up to 50 ms after attempt 0, twice that after each next."""
-    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - no secret
+    """Exponential backoff with jitter: up to 50 ms after attempt 0, then twice that, up to 2 s."""
+    longest = min(0.05 * 2**attempt, _LONGEST_PAUSE_SECONDS)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
 
 
 def _conditional(condition: str, values: Values | None) -> Values:

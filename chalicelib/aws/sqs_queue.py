@@ -90,6 +90,12 @@ class Queue:
             VisibilityTimeout=math.ceil(pause_seconds),
         )
 
+    def visible_messages(self) -> int:
+        """About how many messages wait to be received, without those that wait for a retry."""
+        name = "ApproximateNumberOfMessages"
+        response = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(response["Attributes"][name])
+
     def process(
         self, event: Mapping[str, Any], work: Callable[[Message], None], concurrency: int = 10
     ) -> None:

@@ -13,7 +13,7 @@ from chalicelib.catalog.images import Catalog, RowKeepsChanging
 
 logger = logging.getLogger(__name__)
 
-_MAX_ATTEMPTS = 3
+_MAX_ATTEMPTS = 5
 
 
 class ImageRemoval:
@@ -23,19 +23,20 @@ class ImageRemoval:
         self._store = store
         self._catalog = catalog
 
-    def forget(self, image_id: str) -> None:
+    def forget(self, image_id: str) -> bool:
         """Delete the items of an image, unless S3 still or again holds its object.
 
-        Raises RowKeepsChanging where its item changed after the check on each of 3 attempts.
+        Returns whether the image is gone. Raises RowKeepsChanging if its item changed after the
+        check on each of 5 attempts.
         """
         for _ in range(_MAX_ATTEMPTS):
             snapshot = self._catalog.snapshot(image_id)
             if self._store.exists(image_id):
-                return
+                return False
             if self._catalog.forget(snapshot):
                 with about_image(image_id):
-                    logger.info("Image removed from S3: deleted its items")
-                return
+                    logger.info("Image is not stored in S3 any more: deleted its items")
+                return True
         raise RowKeepsChanging(
             f"Image {image_id} changed during each of {_MAX_ATTEMPTS} attempts to delete its items."
         )

@@ -1,5 +1,7 @@
 """The images in S3: write, delete, list and inspect them."""
 
+import random
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +12,8 @@ from chalicelib.model.findings import Feature
 from chalicelib.model.identity import IMAGES_PREFIX, image_id_of_key, image_key
 
 PRESIGNED_URL_SECONDS = 300
+
+_MAX_ATTEMPTS = 6  # about 3 seconds
 
 
 class ImageStore:
@@ -26,28 +30,37 @@ class ImageStore:
 
         The object's metadata names the requested features, in case the recognition runs before the
         image is in the catalog. The write is conditional, because a second write would make S3 send
-        a second notification.
+        a second notification. Raises botocore's ClientError.
         """
-        try:
-            self._client.put_object(
-                Bucket=self.bucket_name,
-                Key=image_key(image_id),
-                Body=content,
-                ContentType=content_type,
-                IfNoneMatch="*",
-                ChecksumAlgorithm="SHA256",
-                Metadata={"features": ",".join(features)},
-            )
-        except ClientError as error:
-            # ConditionalRequestConflict: another request is writing the same key at the same time.
-            # It writes the same content, because the key comes from the content.
-            if error.response["Error"]["Code"] in {
-                "PreconditionFailed",
-                "ConditionalRequestConflict",
-            }:
-                return False
-            raise
-        return True
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                self._put(image_id, content, content_type, features)
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "PreconditionFailed":
+                    return False
+                # Another request is writing or deleting the same key: nothing is stored by this
+                # one, and what the other one leaves is not known.
+                # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+                if code != "ConditionalRequestConflict" or attempt == _MAX_ATTEMPTS - 1:
+                    raise
+                _pause(attempt)
+            else:
+                return True
+        raise AssertionError("The last attempt returns or raises.")
+
+    def _put(
+        self, image_id: str, content: bytes, content_type: str, features: Sequence[Feature]
+    ) -> None:
+        self._client.put_object(
+            Bucket=self.bucket_name,
+            Key=image_key(image_id),
+            Body=content,
+            ContentType=content_type,
+            IfNoneMatch="*",
+            ChecksumAlgorithm="SHA256",
+            Metadata={"features": ",".join(features)},
+        )
 
     def delete(self, image_id: str) -> None:
         """Delete an image, if it exists. S3 then sends a notification of the removal."""
@@ -103,3 +116,8 @@ class ImageStore:
                 return None
             raise
         return head
+
+
+def _pause(attempt: int) -> None:
+    """Exponential backoff with jitter: up to 100 ms after attempt 0, twice that after each next."""
+    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - no secret

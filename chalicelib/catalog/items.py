@@ -1,14 +1,23 @@
 """Converts an image to items of the catalog's table, and back. `keys` describes their keys."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from chalicelib.aws.dynamodb_table import Item, from_item
 from chalicelib.catalog import keys
-from chalicelib.model.findings import FINDINGS_OF, Feature, Findings, Label
-from chalicelib.model.image import Image, ImageSummary, LabelSummary
-from chalicelib.model.serialization import from_plain, to_plain
+from chalicelib.model.findings import FINDINGS_OF, Feature, Findings
+from chalicelib.model.image import (
+    Delivery,
+    DeliveryStatus,
+    FeatureState,
+    Image,
+    ImageSummary,
+    LabelSummary,
+    Status,
+)
+from chalicelib.model.serialization import from_plain, timestamp, to_plain
 
 _IMAGE_FIELDS = (
     "status",
@@ -19,26 +28,37 @@ _IMAGE_FIELDS = (
     "features",
     "recognized_at",
     "failure",
-    "deliveries",
     "result_delivery",
+    "last_delivery",
 )
 _SUMMARY_FIELDS = (
     "status",
     "created_at",
     "content",
     "features",
-    "labels",
     "recognized_at",
     "failure",
 )
+_DELIVERY_FIELDS = (
+    "tries",
+    "last_tried_at",
+    "reason",
+    "number",
+    "status_code",
+    "requested_at",
+    "next_try_at",
+)
+
+# An image shows its most recent deliveries; the items of older ones are deleted.
+MAX_DELIVERIES = 10
 
 
 @dataclass(frozen=True)
 class Row:
-    """An image's item: the image without its findings, and a summary of its labels.
+    """An image's item: the image without findings and deliveries, and a summary of its labels.
 
-    `revision` counts the writes of the item. `leased_until` is the token of the lease on the image:
-    the time at which it expires, as `timestamp` writes it, or None without a lease.
+    `revision` grows with each write of the item. `leased_until` is the token of the lease on the
+    image, None if no invocation has had one since the image's last result.
     """
 
     image: Image
@@ -51,6 +71,15 @@ class Row:
         return replace(self.image.summary(), labels=self.labels)
 
 
+def first_revision(now: datetime) -> int:
+    """The revision of a new item: microseconds since 1970.
+
+    An image that is removed and stored again therefore never has a revision that it had before, so
+    no condition on an old revision holds by chance.
+    """
+    return int(now.timestamp() * 1_000_000)
+
+
 def row_values(row: Row) -> dict[str, Any]:
     """An image's item in plain values, with the keys of its indexes."""
     image = row.image
@@ -59,35 +88,58 @@ def row_values(row: Row) -> dict[str, Any]:
     values = {name: plain_image[name] for name in _IMAGE_FIELDS}
     if image.pending:
         since = min(state.requested_at for state in image.features if state.name in image.pending)
-        values |= {"waiting_shard": shard, "waiting_since": keys.time_key(since, image.id)}
+        values |= _waiting(image.id, keys.IMAGE_SORT_KEY, since)
+    if image.failure:
+        values["failure_shard"] = keys.failure_shard(image.failure.code, shard)
     return values | {
         "pk": keys.partition_key(image.id),
         "sk": keys.IMAGE_SORT_KEY,
         "time_shard": shard,
         "time_key": keys.time_key(image.created_at, image.id),
         "status_shard": keys.status_shard(image.status, shard),
-        "labels": to_plain(row.labels),
+        "labels": [[label.name, label.confidence] for label in row.labels],
         "revision": row.revision,
         "leased_until": row.leased_until,
     }
 
 
 def row_of(values: Mapping[str, Any]) -> Row:
-    """The inverse of `row_values`; the image has no findings."""
+    """The inverse of `row_values`; the image has no findings and no deliveries."""
     image_id = keys.image_id_of_partition(values["pk"])
     fields = {name: values[name] for name in _IMAGE_FIELDS if name in values}
     return Row(
         from_plain(Image, {"id": image_id, **fields}),
-        tuple(from_plain(LabelSummary, label) for label in values.get("labels", ())),
+        _label_summaries(values),
         int(values["revision"]),
         values.get("leased_until"),
     )
 
 
+def tombstone_values(image_id: str, revision: int, now: datetime) -> dict[str, Any]:
+    """The item that stands in place of a removed image's, and holds nothing of the image.
+
+    It stops an invocation that still recognizes the image from writing findings that nobody would
+    delete. Reconciliation deletes it after a while.
+    """
+    return {
+        "pk": keys.partition_key(image_id),
+        "sk": keys.IMAGE_SORT_KEY,
+        "removed_at": timestamp(now),
+        "revision": revision,
+        **_waiting(image_id, keys.IMAGE_SORT_KEY, now),
+    }
+
+
+def is_tombstone(values: Mapping[str, Any]) -> bool:
+    """Whether an image's item says that the image was removed."""
+    return "removed_at" in values
+
+
 def summary_of(values: Mapping[str, Any]) -> ImageSummary:
     """The image as an entry of a list, from its item in plain values."""
     fields = {name: values[name] for name in _SUMMARY_FIELDS if name in values}
-    return from_plain(ImageSummary, {"id": keys.image_id_of_partition(values["pk"]), **fields})
+    summary = from_plain(ImageSummary, {"id": keys.image_id_of_partition(values["pk"]), **fields})
+    return replace(summary, labels=_label_summaries(values))
 
 
 def summary_from_item(item: Item) -> ImageSummary:
@@ -104,35 +156,92 @@ def feature_values(image_id: str, feature: Feature, findings: Findings) -> dict[
     }
 
 
+def feature_of(values: Mapping[str, Any]) -> Feature:
+    """The feature whose findings an item holds."""
+    return Feature(values["sk"].removeprefix(keys.FEATURE_PREFIX))
+
+
 def findings_of(items: Iterable[Mapping[str, Any]]) -> Findings:
     """The findings in the items of an image's features, in plain values."""
     fields = {
-        FINDINGS_OF[Feature(values["sk"].removeprefix(keys.FEATURE_PREFIX))]: values["findings"]
+        FINDINGS_OF[feature_of(values)]: values["findings"]
         for values in items
         if "findings" in values
     }
     return from_plain(Findings, fields)
 
 
-def label_values(image: Image, labels: Iterable[Label], limit: int) -> Iterator[dict[str, Any]]:
-    """The items that make an image searchable by each label, parent and alias, in plain values.
+def delivery_values(image_id: str, delivery: Delivery) -> dict[str, Any]:
+    """The item of a delivery, in plain values; a PENDING one waits until its next attempt."""
+    plain = to_plain(delivery)
+    values = {name: plain[name] for name in _DELIVERY_FIELDS}
+    since = delivery.next_try_at or delivery.requested_at
+    if delivery.status is DeliveryStatus.PENDING and since:
+        values |= _waiting(image_id, keys.DELIVERY_PREFIX, since)
+    return values | {
+        "pk": keys.partition_key(image_id),
+        "sk": keys.delivery_sort_key(delivery.number),
+        "delivery_status": delivery.status.value,
+    }
 
-    At most `limit` items, those of the labels' own names first. Only these have a `name`. A parent
-    or alias has the confidence of its most confident label.
+
+def delivery_of(values: Mapping[str, Any]) -> Delivery:
+    """The inverse of `delivery_values`."""
+    fields = {name: values[name] for name in _DELIVERY_FIELDS if name in values}
+    return from_plain(Delivery, {"status": values["delivery_status"], **fields})
+
+
+def image_of(items: Iterable[Mapping[str, Any]]) -> Image | None:
+    """An image with its findings and deliveries, from the items of its partition.
+
+    None without the image's item, or if that is a tombstone. The image's item decides which
+    findings count: those of a feature that is not recognized, or not yet, are left out. Each
+    delivery supersedes the earlier ones that are still PENDING.
     """
-    found: dict[str, tuple[float, str | None]] = {}
-    labels = tuple(labels)
-    for label in labels:
-        found.setdefault(keys.label_key(label.name), (label.confidence, label.name))
-    for label in sorted(labels, key=lambda label: -label.confidence):
-        for other_name in (*label.parents, *label.aliases):
-            found.setdefault(keys.label_key(other_name), (label.confidence, None))
-    for label_key, (confidence, name) in list(found.items())[:limit]:
-        yield {
-            "pk": keys.partition_key(image.id),
-            "sk": keys.LABEL_PREFIX + label_key,
-            "label_shard": keys.label_shard(label_key, keys.shard_of(image.id)),
-            "best_key": keys.best_key(confidence, image.id),
-            "time_key": keys.time_key(image.created_at, image.id),
-            "name": name,
-        }
+    by_sort_key = {values["sk"]: values for values in items}
+    image_values = by_sort_key.get(keys.IMAGE_SORT_KEY)
+    if image_values is None or is_tombstone(image_values):
+        return None
+    image = row_of(image_values).image
+    shown = {keys.feature_sort_key(each.name) for each in image.features if _is_shown(image, each)}
+    deliveries = sorted(
+        (delivery_of(each) for key, each in by_sort_key.items() if _is_delivery(key)),
+        key=lambda delivery: delivery.number,
+    )
+    return replace(
+        image,
+        findings=findings_of(each for key, each in by_sort_key.items() if key in shown),
+        deliveries=tuple(
+            _superseded(each, deliveries[-1].number) for each in deliveries[-MAX_DELIVERIES:]
+        ),
+    )
+
+
+def _is_shown(image: Image, state: FeatureState) -> bool:
+    # A feature that is requested again shows its earlier findings until it has new ones.
+    is_again = state.status is Status.PENDING and image.status is not Status.PENDING
+    return state.status is Status.RECOGNIZED or is_again
+
+
+def _is_delivery(sort_key: str) -> bool:
+    return sort_key.startswith(keys.DELIVERY_PREFIX)
+
+
+def _superseded(delivery: Delivery, last_number: int) -> Delivery:
+    if delivery.status is DeliveryStatus.PENDING and delivery.number < last_number:
+        return replace(delivery, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
+    return delivery
+
+
+def _label_summaries(values: Mapping[str, Any]) -> tuple[LabelSummary, ...]:
+    return tuple(
+        LabelSummary(name, float(confidence)) for name, confidence in values.get("labels", ())
+    )
+
+
+def _waiting(image_id: str, sort_key: str, since: datetime) -> dict[str, str]:
+    """The keys in the index by_waiting of an item that waits for somebody to act."""
+    return {
+        "waiting_shard": keys.waiting_shard(sort_key, keys.shard_of(image_id)),
+        "waiting_since": keys.time_key(since, image_id),
+    }

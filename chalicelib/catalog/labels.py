@@ -1,8 +1,8 @@
 """The number of images that have each label, by its own name.
 
-The transaction that writes or deletes an image's findings also changes the counts. The image's id
-selects one of COUNT_SHARDS, so that images with the same label rarely write the same item at the
-same time.
+`search_index` counts, from the table's stream. Each batch of changes chooses one of COUNT_SHARDS,
+so that batches that are processed at the same time rarely write the same item. Only the sum over
+all shards means something: an image may be counted in one shard and taken off in another.
 """
 
 import hashlib
@@ -35,10 +35,9 @@ class LabelPage:
     cursor: str | None
 
 
-def count_label(table: Table, name: str, image_id: str, step: int) -> dict[str, Any]:
-    """An action for `Table.transact` that adds `step` to the number of images with a label."""
-    partition = _partition(COUNT_SHARDS[int(image_id[:2], 16) % len(COUNT_SHARDS)])
-    return table.add_in_transaction(partition, keys.label_key(name), {"count": step}, name=name)
+def label_count_key(name: str, shard: str) -> tuple[str, str]:
+    """The key of the item that counts a label's images in one of COUNT_SHARDS."""
+    return _partition(shard), keys.label_key(name)
 
 
 class LabelCounts:

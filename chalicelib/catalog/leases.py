@@ -2,24 +2,39 @@
 
 A lease expires after a while. Until then no other invocation sends the image to Rekognition. After
 that another one takes over from an invocation that was cut off.
+
+What Rekognition answers is kept at once, in an item that no other invocation writes, before
+anything that others may be writing too. So a takeover finds what is already paid for.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.aws.dynamodb_table import Table, Values
 from chalicelib.catalog import keys
-from chalicelib.catalog.images import NEW, UNCHANGED, Catalog
-from chalicelib.catalog.items import Row, feature_values, label_values, row_of, row_values
-from chalicelib.catalog.labels import count_label
-from chalicelib.catalog.usage import count_call
+from chalicelib.catalog.deliveries import Deliveries, new_delivery
+from chalicelib.catalog.images import UNCHANGED, Catalog
+from chalicelib.catalog.items import (
+    Row,
+    feature_of,
+    feature_values,
+    findings_of,
+    is_tombstone,
+    row_of,
+    row_values,
+)
 from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
 from chalicelib.model.findings import Feature, Findings, RekognitionCall
 from chalicelib.model.image import Image, LabelSummary, Status
 from chalicelib.model.serialization import timestamp
 
-_MAX_ACTIONS = 100  # DynamoDB's limit per transaction
+_AVAILABLE = (
+    "attribute_exists(waiting_shard) AND attribute_not_exists(removed_at) "
+    "AND (attribute_not_exists(leased_until) OR leased_until < :now)"
+)
+_NO_LEASE = "never"
 
 
 @dataclass(frozen=True)
@@ -27,11 +42,20 @@ class Lease:
     """An image's row, and the token that allows the holder to write findings.
 
     `token` is None if the lease was not granted: no feature is pending, or another invocation holds
-    the lease.
+    the lease. `is_takeover` says that an earlier holder did not finish.
     """
 
     row: Row
     token: str | None
+    is_takeover: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Findings that an earlier holder of the lease kept, of these features."""
+
+    outcomes: tuple[FeatureOutcome, ...]
+    findings: Findings
 
 
 class Leases:
@@ -45,10 +69,12 @@ class Leases:
         self,
         table: Table,
         catalog: Catalog,
+        deliveries: Deliveries,
         initial_features: Callable[[str], Sequence[Feature]],
     ) -> None:
         self._table = table
         self._catalog = catalog
+        self._deliveries = deliveries
         self._initial_features = initial_features
 
     def acquire(self, image_id: str, now: datetime, duration: timedelta) -> Lease:
@@ -57,120 +83,149 @@ class Leases:
         Creates the row of an image that is not registered yet, because S3's notification arrived
         first or because the image was copied straight into the bucket.
         """
-        token = timestamp(now + duration)
-        is_granted, values = self._table.update(
-            keys.partition_key(image_id),
-            keys.IMAGE_SORT_KEY,
-            "SET leased_until = :token ADD revision :one",
-            {":token": token, ":one": 1, ":now": timestamp(now)},
-            "attribute_exists(waiting_shard) AND "
-            "(attribute_not_exists(leased_until) OR leased_until < :now)",
-        )
-        if values is not None:
-            row = row_of(values)
-            if is_granted:
-                return Lease(replace(row, leased_until=token), token)
-            return Lease(row, None)
-        features = self._initial_features(image_id)
-        image = with_features_requested(Image(image_id, Status.PENDING, now), features, now)
-        row = Row(image, revision=1, leased_until=token)
-        if self._table.put(row_values(row), NEW):
-            return Lease(row, token)
-        return self.acquire(image_id, now, duration)  # registered since the update
+        # The time comes first, so that tokens sort by it. The rest tells apart two invocations at
+        # the same time, and shows the invocation its own lease if the update's response was lost.
+        token = f"{timestamp(now + duration)}#{uuid.uuid4().hex[:8]}"
+        while True:
+            is_granted, values = self._table.update(
+                keys.partition_key(image_id),
+                keys.IMAGE_SORT_KEY,
+                "SET earlier_lease = if_not_exists(leased_until, :never), leased_until = :token "
+                "ADD revision :one",
+                {":token": token, ":one": 1, ":now": timestamp(now), ":never": _NO_LEASE},
+                _AVAILABLE,
+            )
+            if values is not None and not is_tombstone(values):
+                row = row_of(values)
+                if is_granted or row.leased_until == token:
+                    row = replace(row, leased_until=token)
+                    return Lease(row, token, values.get("earlier_lease", _NO_LEASE) != _NO_LEASE)
+                return Lease(row, None)
+            features = self._initial_features(image_id)
+            image = with_features_requested(Image(image_id, Status.PENDING, now), features, now)
+            created = self._catalog.create(image, leased_until=token)
+            if created is not None:
+                return Lease(created, token)
+            # Registered since the update.
 
     def release(self, lease: Lease) -> None:
         """Release a lease, so that the next attempt need not wait until it expires.
 
+        The row still shows that there was a lease: the next holder looks for what this one kept.
         Does nothing if the lease has expired and another invocation holds one.
         """
         self._table.update(
             keys.partition_key(lease.row.image.id),
             keys.IMAGE_SORT_KEY,
-            "REMOVE leased_until ADD revision :one",
-            {":token": lease.token, ":one": 1},
+            "SET leased_until = :now ADD revision :one",
+            {":token": lease.token, ":one": 1, ":now": timestamp(datetime.now(UTC))},
             "leased_until = :token",
         )
+
+    def keep(
+        self,
+        lease: Lease,
+        call: RekognitionCall,
+        findings: Findings,
+        model_version: str | None,
+        now: datetime,
+    ) -> None:
+        """Keep the findings of a call that Rekognition has answered, in items of their own.
+
+        No other invocation writes them, so this does not contend with anything. The items also say
+        which call was made; usage is counted from them. Raises botocore's ClientError.
+        """
+        requested_at = {state.name: state.requested_at for state in lease.row.image.features}
+        items = [
+            feature_values(lease.row.image.id, feature, findings)
+            | {
+                "created_at": timestamp(lease.row.image.created_at),
+                "requested_at": timestamp(requested_at[feature]),
+                "model_version": model_version,
+                "lease": lease.token,
+                "called_at": timestamp(now),
+                "operation": call.operation,
+                # One of the features that share a call counts it.
+                "calls": 1 if feature is call.features[0] else 0,
+            }
+            for feature in call.features
+        ]
+        if len(items) == 1:
+            self._table.put(items[0])
+        else:  # all or none of the features that share a call
+            self._table.transact([self._table.put_in_transaction(item) for item in items])
+
+    def kept(self, lease: Lease) -> Kept:
+        """What earlier holders of the lease kept for the requests that are still pending."""
+        states = {state.name: state for state in lease.row.image.features}
+        items = [
+            item
+            for item in self._table.items(
+                "pk = :pk AND begins_with(sk, :features)",
+                {
+                    ":pk": keys.partition_key(lease.row.image.id),
+                    ":features": keys.FEATURE_PREFIX,
+                },
+            )
+            if (state := states.get(feature_of(item)))
+            and state.status is Status.PENDING
+            and item.get("requested_at") == timestamp(state.requested_at)
+        ]
+        outcomes = tuple(
+            FeatureOutcome(feature_of(item), item.get("model_version")) for item in items
+        )
+        return Kept(outcomes, findings_of(items))
+
+    def discard(self, lease: Lease, features: Iterable[Feature]) -> None:
+        """Delete what `keep` wrote for a lease that was lost, unless another holder replaced it."""
+        for feature in features:
+            self._table.delete(
+                keys.partition_key(lease.row.image.id),
+                keys.feature_sort_key(feature),
+                "lease = :token",
+                {":token": lease.token},
+            )
 
     def record(
         self,
         lease: Lease,
         outcomes: Sequence[FeatureOutcome],
         findings: Findings,
-        calls: Sequence[RekognitionCall],
         now: datetime,
     ) -> Row | None:
-        """Write outcomes and findings in one transaction, count the calls, and end the lease.
+        """Write outcomes to the image's row and end the lease; a result begins its delivery.
 
-        `calls` are the successful calls of Rekognition. Returns the image's row after the write, or
-        None if the lease is lost: the image was removed meanwhile, or the lease expired and another
-        invocation took over. Then nothing is written.
+        `findings` are those that were kept. Returns the row after the write, or None if the lease
+        is lost: the image was removed meanwhile, or the lease expired and another invocation took
+        over. Then nothing is written.
         """
         row: Row | None = lease.row
         while row is not None and row.leased_until == lease.token:
-            if row.labels and _include_labels(outcomes):
-                row = self._without_labels(row)
-                continue
             after = _after(row, outcomes, findings, now)
-            unchanged = (UNCHANGED, {":revision": row.revision})
-            put = self._table.put_in_transaction(row_values(after), *unchanged)
-            actions = [put, *self._findings(after.image, outcomes, findings)]
-            actions += [count_call(self._table, call, row.image.id, now) for call in calls]
-            if self._table.transact(actions):
+            if self._write(row, after, now):
                 return after
             row = self._catalog.row(row.image.id)
         return None
 
-    def _without_labels(self, row: Row) -> Row | None:
-        """Delete the labels that an older model found.
-
-        Returns the row afterwards, or None if the image is gone. This is a transaction of its own,
-        because deleting the old labels and writing the new ones may take more actions than the
-        limit.
-        """
-        snapshot = self._catalog.snapshot(row.image.id)
-        after = replace(row, labels=(), revision=row.revision + 1)
-        actions = [
-            self._table.put_in_transaction(
-                row_values(after), UNCHANGED, {":revision": row.revision}
-            ),
-            *(
-                self._table.delete_in_transaction(keys.partition_key(row.image.id), sort_key)
-                for sort_key in snapshot.sort_keys
-                if sort_key.startswith(keys.LABEL_PREFIX)
-            ),
-            *(count_label(self._table, name, row.image.id, -1) for name in snapshot.labels),
-        ]
-        return after if self._table.transact(actions) else self._catalog.row(row.image.id)
-
-    def _findings(
-        self, image: Image, outcomes: Iterable[FeatureOutcome], findings: Findings
-    ) -> Iterable[Values]:
-        for feature in _recognized(outcomes):
-            yield self._table.put_in_transaction(feature_values(image.id, feature, findings))
-        if _include_labels(outcomes):
-            names = [label.name for label in findings.labels]
-            for name in names:
-                yield count_label(self._table, name, image.id, 1)
-            # Other actions: one for the image's item, two per feature (its findings and the count
-            # of its call), and one per label for its count.
-            limit = _MAX_ACTIONS - 1 - 2 * len(Feature) - len(names)
-            for values in label_values(image, findings.labels, limit):
-                yield self._table.put_in_transaction(values)
+    def _write(self, before: Row, after: Row, now: datetime) -> bool:
+        condition = (UNCHANGED, {":revision": before.revision})
+        put: Values = self._table.put_in_transaction(row_values(after), *condition)
+        image = after.image
+        if image.pending:
+            return self._table.transact([put])
+        # The delivery is written before its message is sent, so that it is found if that fails.
+        delivery = new_delivery(image.result_delivery, now)
+        return self._table.transact(
+            [put, *self._deliveries.begin_in_transaction(image.id, delivery)]
+        )
 
 
-def _recognized(outcomes: Iterable[FeatureOutcome]) -> list[Feature]:
-    return [outcome.feature for outcome in outcomes if outcome.failure is None]
-
-
-def _include_labels(outcomes: Iterable[FeatureOutcome]) -> bool:
-    return Feature.LABELS in _recognized(outcomes)
-
-
-def _after(row: Row, outcomes: Iterable[FeatureOutcome], findings: Findings, now: datetime) -> Row:
-    labels = [LabelSummary(label.name, label.confidence) for label in findings.labels]
+def _after(row: Row, outcomes: Sequence[FeatureOutcome], findings: Findings, now: datetime) -> Row:
+    is_labeled = any(each.feature is Feature.LABELS and each.failure is None for each in outcomes)
+    labels = tuple(LabelSummary(label.name, label.confidence) for label in findings.labels)
     return Row(
         with_outcomes(row.image, outcomes, now),
-        tuple(labels) or row.labels,
+        labels if is_labeled else row.labels,
         row.revision + 1,
         leased_until=None,
     )

@@ -4,10 +4,9 @@ A caller may request a feature again if another version than the latest recogniz
 the latest version are never paid for twice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from chalicelib.aws.dynamodb_table import Table
-from chalicelib.model.changes import FeatureOutcome
 from chalicelib.model.findings import Feature
 
 _PARTITION = "MODELS"
@@ -30,13 +29,11 @@ class ModelVersions:
             for item in self._table.items("pk = :pk", {":pk": _PARTITION})
         }
 
-    def record(self, outcomes: Iterable[FeatureOutcome]) -> None:
-        """Record the model versions of outcomes; outcomes without a version are skipped.
+    def record(self, feature: Feature, version: str | None) -> None:
+        """Record the version that recognized a feature; None, for an unknown version, is skipped.
 
-        Writes to the table only if a version differs from the last one that this process wrote.
+        Writes to the table only if the version differs from the last one that this process wrote.
         """
-        for outcome in outcomes:
-            version = outcome.model_version
-            if version is not None and self._recorded.get(outcome.feature) != version:
-                self._table.put({"pk": _PARTITION, "sk": outcome.feature, "version": version})
-                self._recorded[outcome.feature] = version
+        if version is not None and self._recorded.get(feature) != version:
+            self._table.put({"pk": _PARTITION, "sk": feature, "version": version})
+            self._recorded[feature] = version

@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.aws.dynamodb_table import from_item, to_item
 from chalicelib.catalog import keys
 from chalicelib.catalog.cursors import read_cursor, write_cursor
-from chalicelib.catalog.items import summary_of
+from chalicelib.catalog.items import is_tombstone, summary_of
 from chalicelib.catalog.query import BEST, MAX_LIMIT, PageRequest
 from chalicelib.model.image import ImageSummary, Status
 from chalicelib.model.serialization import timestamp
@@ -36,9 +36,12 @@ class Page:
 
 @dataclass(frozen=True)
 class _Range:
-    """The same range of sort keys in some partitions of an index, both ends excluded."""
+    """The same range of sort keys in some partitions of an index, both ends excluded.
 
-    index: str
+    `index` is None for the table itself.
+    """
+
+    index: str | None
     partition_name: str
     partitions: tuple[str, ...]
     sort_name: str
@@ -66,9 +69,9 @@ class CatalogPages:
         key_range = _range(request, read_cursor(request.cursor, fingerprint))
         found, last_key = self._select(request, key_range)
         cursor = None if last_key is None else write_cursor(fingerprint, last_key)
-        images = self._images([entry["pk"] for entry in found])
-        # The label indexes do not include an image's status.
-        matching = (each for each in images if request.status in (None, each.status))
+        images = self._images([_image_partition(entry) for entry in found])
+        # The indexes of labels have no status, and no index has both a status and a failure.
+        matching = (each for each in images if _matches(request, each))
         return Page(tuple(matching), cursor)
 
     def statuses(self, image_ids: Iterable[str]) -> dict[str, Status]:
@@ -80,23 +83,12 @@ class CatalogPages:
             for image in self._images(partitions[start : start + MAX_LIMIT])
         }
 
-    def waiting(self, since: str, limit: int) -> list[str]:
-        """Ids of at most `limit` images with a feature that is PENDING since before a timestamp.
-
-        The most recent come first. `since` is a time as `timestamp` writes it.
-        """
-        key_range = _Range(
-            "by_waiting", "waiting_shard", keys.INDEX_SHARDS, "waiting_since", _FIRST, since
-        )
-        entries = islice(self._entries(key_range, limit), limit)
-        return [keys.image_id_of_partition(entry["pk"]) for entry in entries]
-
     def _select(
         self, request: PageRequest, key_range: _Range
     ) -> tuple[list[dict[str, Any]], str | None]:
         """The index entries of a page, and the key after which the next page begins, if any."""
         found: list[dict[str, Any]] = []
-        step = MAX_LIMIT if _needs_label_items(request) else request.limit
+        step = MAX_LIMIT if _needs_search_items(request) else request.limit
         entries = self._entries(key_range, step + 1)
         examined = 0
         while some := list(islice(entries, step)):
@@ -125,7 +117,6 @@ class CatalogPages:
         while True:
             response = self._client.query(
                 TableName=self._table_name,
-                IndexName=key_range.index,
                 KeyConditionExpression=(
                     f"{key_range.partition_name} = :partition "
                     f"AND {key_range.sort_name} BETWEEN :above AND :below"
@@ -135,6 +126,7 @@ class CatalogPages:
                 ),
                 Limit=step,
                 ScanIndexForward=False,
+                **({"IndexName": key_range.index} if key_range.index else {}),
             )
             entries = [from_item(item) for item in response["Items"]]
             # BETWEEN includes both ends, and the entry at `below` was on the previous page.
@@ -146,21 +138,29 @@ class CatalogPages:
     def _with_all_labels(
         self, request: PageRequest, entries: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        if not _needs_label_items(request):
+        if not _needs_search_items(request):
             return entries
-        least = keys.confidence_key(request.min_confidence)
-        for label in request.labels:
-            item_keys = [{"pk": entry["pk"], "sk": keys.label_sort_key(label)} for entry in entries]
-            has_label = {
-                item["pk"] for item in self._batch(item_keys) if str(item["best_key"]) >= least
-            }
-            entries = [entry for entry in entries if entry["pk"] in has_label]
-        return entries
+        item_keys = [
+            {"pk": _image_partition(entry), "sk": keys.SEARCH_SORT_KEY} for entry in entries
+        ]
+        matching = {
+            item["pk"]
+            for item in self._batch(item_keys)
+            if all(
+                label in item["terms"] and float(item["terms"][label]) >= request.min_confidence
+                for label in request.labels
+            )
+        }
+        return [entry for entry in entries if _image_partition(entry) in matching]
 
     def _images(self, partitions: Sequence[str]) -> tuple[ImageSummary, ...]:
         """The images in the order of `partitions`; removed images are left out."""
         item_keys = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
-        images = {item["pk"]: summary_of(item) for item in self._batch(item_keys)}
+        images = {
+            item["pk"]: summary_of(item)
+            for item in self._batch(item_keys)
+            if not is_tombstone(item)
+        }
         return tuple(images[partition] for partition in partitions if partition in images)
 
     def _batch(self, item_keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
@@ -176,31 +176,43 @@ class CatalogPages:
 def _range(request: PageRequest, before: str | None) -> _Range:
     if request.order == BEST:
         above = keys.confidence_key(request.min_confidence)
-        return _Range(
-            "by_label_best",
-            "label_shard",
-            tuple(keys.label_shard(request.labels[0], shard) for shard in keys.INDEX_SHARDS),
-            "best_key",
-            above,
-            before or _LAST,
-        )
+        partitions = _term_partitions(request.labels[0])
+        return _Range(None, "pk", partitions, "sk", above, before or _LAST)
     # Keys have "#" and the image's id after the time. " " sorts before "#", "~" after everything.
     after = timestamp(request.created_after) + _LAST if request.created_after else _FIRST
     below = timestamp(request.created_before) if request.created_before else _LAST
+    index, partition_name, sort_name = "by_time", "time_shard", "time_key"
+    partitions = keys.INDEX_SHARDS
     if request.labels:
-        index, name = "by_label_time", "label_shard"
-        partitions = tuple(
-            keys.label_shard(request.labels[0], shard) for shard in keys.INDEX_SHARDS
-        )
+        index, partition_name, sort_name = "by_label_time", "pk", "label_time"
+        partitions = _term_partitions(request.labels[0])
+    elif request.failure:
+        index, partition_name = "by_failure", "failure_shard"
+        partitions = tuple(keys.failure_shard(request.failure, each) for each in keys.INDEX_SHARDS)
     elif request.status:
-        index, name = "by_status", "status_shard"
-        partitions = tuple(keys.status_shard(request.status, shard) for shard in keys.INDEX_SHARDS)
-    else:
-        index, name, partitions = "by_time", "time_shard", keys.INDEX_SHARDS
-    return _Range(index, name, partitions, "time_key", after, min(below, before or _LAST))
+        index, partition_name = "by_status", "status_shard"
+        partitions = tuple(keys.status_shard(request.status, each) for each in keys.INDEX_SHARDS)
+    return _Range(index, partition_name, partitions, sort_name, after, min(below, before or _LAST))
 
 
-def _needs_label_items(request: PageRequest) -> bool:
+def _term_partitions(label: str) -> tuple[str, ...]:
+    return tuple(keys.term_partition(label, shard) for shard in keys.INDEX_SHARDS)
+
+
+def _image_partition(entry: dict[str, Any]) -> str:
+    """The partition of the image that an entry of an index or of a term names."""
+    partition = str(entry["pk"])
+    if not partition.startswith(keys.LABEL_PREFIX):
+        return partition
+    return keys.partition_key(keys.image_id_of_key(entry["sk"]))
+
+
+def _matches(request: PageRequest, image: ImageSummary) -> bool:
+    code = image.failure.code if image.failure else None
+    return request.status in (None, image.status) and request.failure in (None, code)
+
+
+def _needs_search_items(request: PageRequest) -> bool:
     """Whether an index entry alone does not show that an image matches the labels."""
     is_by_time = request.order != BEST
     return len(request.labels) > 1 or bool(request.labels and is_by_time and request.min_confidence)

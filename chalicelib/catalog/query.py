@@ -19,13 +19,14 @@ class PageRequest:
 
     `labels` are label keys (`keys.label_key`) of labels, parents or aliases. `min_confidence` is
     from 0 to 100, `limit` from 1 to MAX_LIMIT. `order` is NEWEST or BEST, by the confidence of the
-    first label; BEST needs a label and no time. `created_after` and `created_before` are in UTC and
-    exclusive.
+    first label; BEST needs a label and no time. `failure` is the code of a FAILED image's failure.
+    `created_after` and `created_before` are in UTC and exclusive.
     """
 
     labels: tuple[str, ...] = ()
     min_confidence: float = 0
     status: Status | None = None
+    failure: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     order: str = NEWEST

@@ -1,19 +1,18 @@
 """Usage of Rekognition per month: calls, images per feature, and features that cost no call.
 
-The transaction that writes a call's findings also counts the call, so a repeated message never
-counts it twice. A call is paid for but not counted if the function is cut off between Rekognition's
-response and the write; CloudWatch's metrics of Rekognition include it.
+`search_index` counts the calls, from the findings in the table's stream. A call is paid for but not
+counted if the function is cut off between Rekognition's response and the write of its findings;
+CloudWatch's metrics of Rekognition include it.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog.keys import shard_of
-from chalicelib.model.findings import Feature, RekognitionCall
+from chalicelib.model.findings import Feature
 
 CALLS = "calls"
 SAVED = "SAVED"
@@ -46,12 +45,9 @@ def month_of(moment: datetime) -> str:
     return f"{moment:%Y-%m}"
 
 
-def count_call(table: Table, call: RekognitionCall, image_id: str, now: datetime) -> dict[str, Any]:
-    """An action for `Table.transact` that counts one call, and one image for each feature."""
-    numbers = {CALLS: 1, **{feature.value: 1 for feature in call.features}}
-    return table.add_in_transaction(
-        _partition(month_of(now)), f"{call.operation}#{shard_of(image_id)}", numbers
-    )
+def usage_key(month: str, operation: str, shard: str) -> tuple[str, str]:
+    """The key of the item that counts an operation's calls in a month, in one of several shards."""
+    return _partition(month), f"{operation}#{shard}"
 
 
 class Usage:

@@ -114,12 +114,15 @@ class ImageIntake:
                 prepared.original_kind, prepared.original_bytes, prepared.original_sha256
             ),
         )
-        registered = self._catalog.register(with_features_requested(image, features, now))
+        registered = self._catalog.register(
+            with_features_requested(image, features, now), is_stored_anew=is_new
+        )
         # S3 announces a new object itself. But if another request registers the image concurrently,
         # recognition may have run already, without these features.
         if registered.added and not (is_new and registered.is_new):
             self._requests.send(image_id)
         if not is_new:
-            saved = [feature for feature in features if feature not in registered.added]
+            pending = registered.image.pending
+            saved = [feature for feature in features if feature not in pending]
             self._usage.count_saved(saved, image_id, now)
         return Accepted(registered.image, is_new)

@@ -3,16 +3,15 @@
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from chalicelib.aws.observability import about_image, count, timed
 from chalicelib.aws.sqs_queue import GiveUp, Message, TryAgainLater
+from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.images import Catalog
 from chalicelib.integration import xml_document
 from chalicelib.integration.retry_schedule import RetrySchedule
 from chalicelib.integration.third_party import Attempt, AttemptOutcome, ThirdParty
-from chalicelib.model.changes import with_attempt
-from chalicelib.model.events import ResultEvent, parse_result_event
+from chalicelib.model.events import ResultEvent, parse_result_event, result_event_id
 from chalicelib.model.image import Delivery, DeliveryStatus, Image
 
 NO_THIRD_PARTY = (
@@ -35,9 +34,14 @@ class ResultDelivery:
     """Delivers results and records every attempt on the image."""
 
     def __init__(
-        self, catalog: Catalog, third_party: ThirdParty | None, schedule: RetrySchedule
+        self,
+        catalog: Catalog,
+        deliveries: Deliveries,
+        third_party: ThirdParty | None,
+        schedule: RetrySchedule,
     ) -> None:
         self._catalog = catalog
+        self._deliveries = deliveries
         self._third_party = third_party
         self._schedule = schedule
 
@@ -61,15 +65,25 @@ class ResultDelivery:
             image = self._catalog.find(event.image_id)
             if image is None:
                 logger.info("Not sent: the image was removed before its result was delivered")
-            elif _is_settled(image, event):
+                return
+            delivery = _delivery(image, event)
+            if delivery is None or delivery.status is DeliveryStatus.DELIVERED:
                 logger.info("Delivery %d has already ended", event.delivery)
+            elif delivery.status is DeliveryStatus.SUPERSEDED:
+                logger.info("Not sent: a later delivery supersedes delivery %d", event.delivery)
+                self._record(image, delivery)
             else:
-                self._deliver(image, event, receive_count, last_attempt=last_attempt)
+                self._deliver(image, delivery, event, receive_count, last_attempt=last_attempt)
 
     def _deliver(
-        self, image: Image, event: ResultEvent, receive_count: int, *, last_attempt: bool
+        self,
+        image: Image,
+        before: Delivery,
+        event: ResultEvent,
+        receive_count: int,
+        *,
+        last_attempt: bool,
     ) -> None:
-        before = _delivery(image, event.delivery)
         if self._third_party is None:
             not_configured = DeliveryStatus.NOT_CONFIGURED
             self._record(image, replace(before, status=not_configured, reason=NO_THIRD_PARTY))
@@ -113,19 +127,18 @@ class ResultDelivery:
             return Attempt(AttemptOutcome.TRY_AGAIN, f"not sent: {type(error).__name__}")
 
     def _record(self, image: Image, delivery: Delivery) -> None:
-        self._catalog.revise(image.id, partial(with_attempt, delivery=delivery))
+        self._deliveries.record(image.id, delivery)
 
 
-def _is_settled(image: Image, event: ResultEvent) -> bool:
-    latest = max((delivery.number for delivery in image.deliveries), default=0)
-    if latest > event.delivery:
-        return True
-    return _delivery(image, event.delivery).status is DeliveryStatus.DELIVERED
+def _delivery(image: Image, event: ResultEvent) -> Delivery | None:
+    """The delivery that an event starts; None if the image has no such delivery any more.
 
-
-def _delivery(image: Image, number: int) -> Delivery:
-    known = (delivery for delivery in image.deliveries if delivery.number == number)
-    return next(known, Delivery(DeliveryStatus.PENDING, tries=0, number=number))
+    That is so for one of a result before the current one, which has a delivery of its own.
+    """
+    if image.recognized_at is None or event.id != result_event_id(image):
+        return None
+    known = (delivery for delivery in image.deliveries if delivery.number == event.delivery)
+    return next(known, None)
 
 
 def _withheld(before: Delivery, pause: float) -> Delivery:

@@ -6,14 +6,11 @@ from datetime import datetime
 from types import MappingProxyType
 
 from chalicelib.model.findings import Feature
-from chalicelib.model.image import Delivery, DeliveryStatus, Failure, FeatureState, Image, Status
+from chalicelib.model.image import Failure, FeatureState, Image, Status
 
 # A client may post the same image under a new URL each time, such as a signed URL. Its item must
 # stay below DynamoDB's limit of 400 KB: 20 URLs of at most 8,192 characters take 164 KB.
 MAX_SOURCES = 20
-
-# An image keeps its most recent deliveries; older ones are dropped from its item.
-MAX_DELIVERIES = 10
 
 
 @dataclass(frozen=True)
@@ -73,14 +70,14 @@ def with_features_requested(
     ordered = tuple(states[feature] for feature in Feature if feature in states)
     if image.pending or image.status is Status.PENDING:
         return replace(image, features=ordered)
-    return replace(image, features=ordered, result_delivery=_next_number(image))
+    return with_new_delivery(replace(image, features=ordered), is_result=True)
 
 
 def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetime) -> Image:
     """The image after some of its features are recognized or have failed.
 
     When no feature is pending any more, the image gets its result: it is FAILED if every feature
-    failed, else RECOGNIZED, and delivery `result_delivery` begins.
+    failed, else RECOGNIZED.
     """
     completed = {outcome.feature: outcome for outcome in outcomes}
     image = replace(
@@ -94,39 +91,23 @@ def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetim
         return image
     failures = [state.failure for state in image.features if state.failure]
     is_failed = len(failures) == len(image.features)
-    delivery = Delivery(
-        DeliveryStatus.PENDING, tries=0, number=image.result_delivery, requested_at=now
-    )
     return replace(
         image,
         status=Status.FAILED if is_failed else Status.RECOGNIZED,
         failure=failures[0] if is_failed else None,
         recognized_at=now,
-        deliveries=_deliveries_with(image, delivery),
     )
 
 
-def with_attempt(image: Image, delivery: Delivery) -> Image:
-    """The image with the state of `delivery` after an attempt.
+def with_new_delivery(image: Image, *, is_result: bool = False) -> Image:
+    """The image with the number of one more delivery.
 
-    Changes nothing if that delivery is no longer on the image or has already succeeded, because
-    SQS may deliver a message more than once.
+    `is_result` says that the delivery is the first of the image's next result; otherwise it repeats
+    the current one.
     """
-    return replace(
-        image,
-        deliveries=tuple(
-            _after_attempt(known, delivery) if known.number == delivery.number else known
-            for known in image.deliveries
-        ),
-    )
-
-
-def with_new_delivery(image: Image, now: datetime) -> Image:
-    """The image after a caller requests another delivery of its result."""
-    delivery = Delivery(
-        DeliveryStatus.PENDING, tries=0, number=_next_number(image), requested_at=now
-    )
-    return replace(image, deliveries=_deliveries_with(image, delivery))
+    number = image.last_delivery + 1
+    result_delivery = number if is_result else image.result_delivery
+    return replace(image, last_delivery=number, result_delivery=result_delivery)
 
 
 def _can_be_requested_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:
@@ -144,27 +125,3 @@ def _completed(state: FeatureState, outcome: FeatureOutcome, now: datetime) -> F
         model_version=outcome.model_version,
         failure=outcome.failure,
     )
-
-
-def _after_attempt(before: Delivery, after: Delivery) -> Delivery:
-    if before.status is DeliveryStatus.DELIVERED:
-        return before
-    if before.status is DeliveryStatus.SUPERSEDED and after.status is DeliveryStatus.PENDING:
-        # A later delivery began during this attempt, so this one has no further attempt.
-        return replace(after, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
-    return after
-
-
-def _deliveries_with(image: Image, delivery: Delivery) -> tuple[Delivery, ...]:
-    """The image's deliveries with a new one, which supersedes those that are still PENDING."""
-    earlier = (
-        replace(known, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
-        if known.status is DeliveryStatus.PENDING
-        else known
-        for known in image.deliveries
-    )
-    return (*earlier, delivery)[-MAX_DELIVERIES:]
-
-
-def _next_number(image: Image) -> int:
-    return max([image.result_delivery, *(delivery.number for delivery in image.deliveries)]) + 1

@@ -13,7 +13,7 @@ def result_values(image: Image) -> dict[str, Any]:
     Has the findings of requested features only. `to_plain` describes the values.
     """
     values: dict[str, Any] = to_plain(image)
-    del values["deliveries"], values["result_delivery"]
+    del values["deliveries"], values["result_delivery"], values["last_delivery"]
     findings = values.pop("findings")
     requested = [FINDINGS_OF[state.name] for state in image.features]
     return values | {name: findings[name] for name in findings if name in requested}

@@ -7,12 +7,12 @@ carries it with SNS message attributes that a subscription can filter by.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
 from chalicelib.model.identity import image_id_of_key, is_image_id
-from chalicelib.model.image import ImageSummary, Status
+from chalicelib.model.image import Image, ImageSummary, Status
 
 # A longer list of labels is cut off in the message attribute, never in the event itself.
 _SNS_ARRAY_BYTES = 4096
@@ -80,16 +80,15 @@ def result_event(image: ImageSummary, delivery: int) -> tuple[dict[str, Any], di
     `delivery` is the number of the delivery to the third party that the event starts. The event's
     `id` and `time` come from `recognized_at`, so they are the same each time.
     """
-    recognized_at = image.recognized_at or datetime.now(UTC)
     names = [label.name for label in image.labels]
     features = [state.name for state in image.features if state.status is Status.RECOGNIZED]
     event = {
         "specversion": "1.0",
-        "id": f"msg_{image.id}_{recognized_at:%Y%m%dT%H%M%S%f}",
+        "id": result_event_id(image),
         "source": "/images",
         "type": f"image-recognition.image.{image.status.lower()}.v1",
         "subject": image.id,
-        "time": recognized_at.isoformat(),
+        "time": _recognized_at(image).isoformat(),
         "datacontenttype": "application/json",
         "data": {
             "image_id": image.id,
@@ -105,6 +104,11 @@ def result_event(image: ImageSummary, delivery: int) -> tuple[dict[str, Any], di
         "labels": _string_array(names),
     }
     return event, {name: attribute for name, attribute in attributes.items() if attribute}
+
+
+def result_event_id(image: Image | ImageSummary) -> str:
+    """The id of the event that publishes an image's current result."""
+    return f"msg_{image.id}_{_recognized_at(image):%Y%m%dT%H%M%S%f}"
 
 
 def parse_result_event(body: str) -> ResultEvent:
@@ -129,6 +133,12 @@ def json_object(body: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NotOurMessage(f"Not a JSON object: {_start(body)}")
     return value
+
+
+def _recognized_at(image: Image | ImageSummary) -> datetime:
+    if image.recognized_at is None:
+        raise ValueError(f"Image {image.id} has no result to publish.")
+    return image.recognized_at
 
 
 def _string_array(names: Sequence[str]) -> dict[str, Any]:

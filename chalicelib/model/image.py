@@ -106,9 +106,10 @@ class Image:
     `status` describes the image as a whole. It is PENDING until no feature is pending for the first
     time, then RECOGNIZED if at least one feature is recognized, else FAILED; later requests do not
     make it PENDING again. `features` has the state of every requested feature, in the order of
-    Feature. `failure` says why a FAILED image failed. `deliveries` are in the order in which they
-    began. `result_delivery` is the number of the delivery that first sends the current result, or
-    the next one while a feature is pending, to the third party.
+    Feature. `failure` says why a FAILED image failed. `deliveries` are the most recent ones in the
+    order of their numbers. `result_delivery` is the number of the delivery that first sends the
+    current result, or the next one while a feature is pending, to the third party.
+    `last_delivery` is the highest number that any delivery of the image has.
     """
 
     id: str
@@ -123,6 +124,7 @@ class Image:
     failure: Failure | None = None
     deliveries: tuple[Delivery, ...] = ()
     result_delivery: int = 1
+    last_delivery: int = 1
 
     @property
     def pending(self) -> tuple[Feature, ...]:

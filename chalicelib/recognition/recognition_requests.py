@@ -1,18 +1,30 @@
-"""The use case: a caller requests features of an image that is already stored."""
+"""The use case: a caller requests features of images that are already stored."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.model_versions import ModelVersions
+from chalicelib.catalog.pages import CatalogPages
+from chalicelib.catalog.query import MAX_LIMIT, PageRequest
 from chalicelib.catalog.usage import Usage
 from chalicelib.model.changes import with_features_requested
 from chalicelib.model.errors import ImageNotFound
 from chalicelib.model.events import recognition_request
 from chalicelib.model.findings import Feature
+from chalicelib.model.image import Image, Status
+
+
+@dataclass(frozen=True)
+class RequestedAgain:
+    """How many failed images were requested again; `cursor` is None after the last of them."""
+
+    images: int
+    cursor: str | None
 
 
 class RecognitionRequests:
@@ -21,18 +33,20 @@ class RecognitionRequests:
     def __init__(
         self,
         catalog: Catalog,
+        pages: CatalogPages,
         usage: Usage,
         model_versions: ModelVersions,
         client: Any,
         queue_url: str,
     ) -> None:
         self._catalog = catalog
+        self._pages = pages
         self._usage = usage
         self._model_versions = model_versions
         self._client = client
         self._queue_url = queue_url
 
-    def begin(self, image_id: str, features: Sequence[Feature]) -> bool:
+    def request(self, image_id: str, features: Sequence[Feature]) -> bool:
         """Request features of a known image; returns whether any of them is pending afterwards.
 
         A recognized feature becomes pending again only if another model version than the latest
@@ -53,8 +67,29 @@ class RecognitionRequests:
         self._usage.count_saved([each for each in features if each not in pending], image_id, now)
         return bool(pending)
 
+    def request_failed(self, failure_code: str, cursor: str | None) -> RequestedAgain:
+        """Request the failed features of up to MAX_LIMIT images that failed with a code.
+
+        The newest images come first. Raises InvalidRequest for a cursor of another code.
+        """
+        page = self._pages.page(
+            PageRequest(status=Status.FAILED, failure=failure_code, limit=MAX_LIMIT, cursor=cursor)
+        )
+        requested = 0
+        for each in page.images:
+            image = self._catalog.revise(each.id, _with_failed_requested)
+            if image is not None and image.pending:
+                self.send(image.id)
+                requested += 1
+        return RequestedAgain(requested, page.cursor)
+
     def send(self, image_id: str) -> None:
         """Queue an image for the recognition of its pending features."""
         self._client.send_message(
             QueueUrl=self._queue_url, MessageBody=json.dumps(recognition_request(image_id))
         )
+
+
+def _with_failed_requested(image: Image) -> Image:
+    failed = [state.name for state in image.features if state.status is Status.FAILED]
+    return with_features_requested(image, failed, datetime.now(UTC))

@@ -1,20 +1,21 @@
 """The use case: recognize the pending features of a stored image, each of them once."""
 
 import logging
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from chalicelib.aws.observability import about_image, count, timed
 from chalicelib.aws.sqs_queue import Message
-from chalicelib.catalog.image_store import ImageStore
+from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.leases import Lease, Leases
-from chalicelib.catalog.model_versions import ModelVersions
-from chalicelib.model.changes import FeatureOutcome
+from chalicelib.catalog.leases import Kept, Lease, Leases
+from chalicelib.model.changes import FeatureOutcome, with_features_requested
 from chalicelib.model.events import images_to_recognize
-from chalicelib.model.findings import RekognitionCall, merge_findings
+from chalicelib.model.findings import Findings, RekognitionCall, merge_findings
 from chalicelib.model.identity import image_key
-from chalicelib.model.image import Failure, Status
+from chalicelib.model.image import Failure, Image, Status
+from chalicelib.recognition.failures import failure_of, is_temporary
 from chalicelib.recognition.rekognition import (
     ImageRefused,
     ObjectUnreadable,
@@ -43,20 +44,18 @@ class ImageRecognition:
 
     def __init__(
         self,
-        store: ImageStore,
         rekognition: Rekognition,
         catalog: Catalog,
+        removal: ImageRemoval,
         leases: Leases,
         results: ResultsTopic,
-        model_versions: ModelVersions,
         lease_duration: timedelta = LEASE_DURATION,
     ) -> None:
-        self._store = store
         self._rekognition = rekognition
         self._catalog = catalog
+        self._removal = removal
         self._leases = leases
         self._results_topic = results
-        self._model_versions = model_versions
         self._lease_duration = lease_duration
 
     def process(self, message: Message) -> None:
@@ -70,68 +69,69 @@ class ImageRecognition:
     def recognize(self, image_id: str, *, last_attempt: bool) -> None:
         """Recognize the pending features of a stored image; without any, publish its result again.
 
-        Raises RecognitionInProgress while another invocation recognizes the image. Raises an error
-        that may be temporary after writing the features that succeeded, so that SQS delivers the
-        message again for the others. On the last attempt it also records the error as the failure
-        of these features, and SQS moves the message to the dead-letter queue.
+        A feature that failed for a temporary reason counts as pending: another message, such as a
+        redriven dead letter, is a request to try again. Raises RecognitionInProgress while another
+        invocation recognizes the image. Raises an error that may be temporary after writing the
+        features that succeeded, so that SQS delivers the message again for the others. On the last
+        attempt it also records the error as the failure of these features, and SQS moves the
+        message to the dead-letter queue.
         """
         with about_image(image_id):
             lease = self._leases.acquire(image_id, _now(), self._lease_duration)
+            if lease.token is None and self._has_requested_again(lease.row.image):
+                lease = self._leases.acquire(image_id, _now(), self._lease_duration)
             if lease.token is None:
                 self._publish_again(lease)
             else:
                 self._recognize(lease, last_attempt=last_attempt)
 
+    def _has_requested_again(self, image: Image) -> bool:
+        """Request the features of an image again that failed for a temporary reason, if any."""
+        features = [
+            state.name for state in image.features if state.failure and is_temporary(state.failure)
+        ]
+        if image.pending or not features:
+            return False
+        logger.info("%s failed for a temporary reason: recognized again", ", ".join(features))
+        request = partial(with_features_requested, features=features, now=_now())
+        return self._catalog.revise(image.id, request) is not None
+
     def _recognize(self, lease: Lease, *, last_attempt: bool) -> None:
-        responses: list[RekognitionResponse] = []
-        calls: list[RekognitionCall] = []
-        outcomes: list[FeatureOutcome] = []
-        temporary_error: Exception | None = None
-        for call in calls_for(lease.row.image.pending):
+        round_ = _Round.after(self._leases.kept(lease)) if lease.is_takeover else _Round()
+        known = {outcome.feature for outcome in round_.outcomes}
+        for call in calls_for(set(lease.row.image.pending) - known):
             try:
-                response = self._detect(call, lease)
+                self._detect(call, lease, round_)
             except ImageRefused as refusal:
-                outcomes += _failed(call, refusal.failure)
+                round_.fail(call, refusal.failure)
             except Exception as error:
-                temporary_error = error
-                if isinstance(error, ObjectUnreadable) and not self._store.exists(
-                    lease.row.image.id
-                ):
-                    self._forget(lease)
+                round_.temporary_error = error
+                if isinstance(error, ObjectUnreadable) and self._removal.forget(lease.row.image.id):
+                    self._leases.discard(lease, [each.feature for each in round_.outcomes])
                     return
                 if last_attempt:
-                    outcomes += _failed(call, Failure(type(error).__name__, str(error)))
-            else:
-                responses.append(response)
-                calls.append(call)
-                outcomes += [
-                    FeatureOutcome(feature, response.model_version) for feature in call.features
-                ]
-        if outcomes:
-            self._record(lease, outcomes, responses, calls)
+                    round_.fail(call, failure_of(error))
+        if round_.outcomes:
+            self._record(lease, round_)
         else:
             self._leases.release(lease)
-        if temporary_error:
-            raise temporary_error
+        if round_.temporary_error:
+            raise round_.temporary_error
 
-    def _detect(self, call: RekognitionCall, lease: Lease) -> RekognitionResponse:
+    def _detect(self, call: RekognitionCall, lease: Lease, round_: "_Round") -> None:
         with timed("RekognitionSeconds"):
-            return self._rekognition.detect(call, image_key(lease.row.image.id))
+            response = self._rekognition.detect(call, image_key(lease.row.image.id))
+        # Paid for: kept before anything else, and before the next call.
+        self._leases.keep(lease, call, response.findings, response.model_version, _now())
+        round_.succeed(call, response)
 
-    def _record(
-        self,
-        lease: Lease,
-        outcomes: list[FeatureOutcome],
-        responses: list[RekognitionResponse],
-        calls: list[RekognitionCall],
-    ) -> None:
-        findings = merge_findings(response.findings for response in responses)
-        row = self._leases.record(lease, outcomes, findings, calls, _now())
+    def _record(self, lease: Lease, round_: "_Round") -> None:
+        row = self._leases.record(lease, round_.outcomes, merge_findings(round_.findings), _now())
         if row is None:
+            self._leases.discard(lease, [each.feature for each in round_.outcomes])
             logger.info("Image was removed, or the lease lost, during recognition: result dropped")
             return
-        self._model_versions.record(outcomes)
-        for outcome in outcomes:
+        for outcome in round_.outcomes:
             if outcome.failure:
                 logger.warning(
                     "%s failed: %s: %s",
@@ -156,14 +156,28 @@ class ImageRecognition:
             raise RecognitionInProgress(f"Another invocation is recognizing image {image.id}.")
         self._results_topic.publish(lease.row.summary(), image.result_delivery)
 
-    def _forget(self, lease: Lease) -> None:
-        """Delete the items of an image whose object was removed before it was recognized."""
-        logger.info("Image is not stored in S3 any more: deleted its items")
-        self._catalog.forget(self._catalog.snapshot(lease.row.image.id))
 
+@dataclass
+class _Round:
+    """What one invocation knows so far of an image's pending features."""
 
-def _failed(call: RekognitionCall, failure: Failure) -> Iterable[FeatureOutcome]:
-    return [FeatureOutcome(feature, failure=failure) for feature in call.features]
+    outcomes: list[FeatureOutcome] = field(default_factory=list)
+    findings: list[Findings] = field(default_factory=list)
+    temporary_error: Exception | None = None
+
+    @classmethod
+    def after(cls, kept: Kept) -> "_Round":
+        """A round that begins with what an earlier invocation kept."""
+        return cls(list(kept.outcomes), [kept.findings])
+
+    def succeed(self, call: RekognitionCall, response: RekognitionResponse) -> None:
+        """Add the findings of a call that is kept."""
+        self.findings.append(response.findings)
+        self.outcomes += [FeatureOutcome(each, response.model_version) for each in call.features]
+
+    def fail(self, call: RekognitionCall, failure: Failure) -> None:
+        """Add the failure of a call."""
+        self.outcomes += [FeatureOutcome(feature, failure=failure) for feature in call.features]
 
 
 def _now() -> datetime:

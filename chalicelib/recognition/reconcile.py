@@ -1,34 +1,55 @@
-"""The use case: requeue images that have been PENDING for too long or are not in the catalog.
+"""The use case: compare the catalog with the bucket, and put back to work what was lost.
 
-SQS does not lose messages, but people purge queues and deployments fail. A scheduled run therefore
-looks for images in the catalog that have been PENDING for too long, and for objects in the bucket
-that are not in the catalog. A superfluous message does nothing, because only pending features are
-recognized.
+SQS does not lose messages, but people purge queues, deployments fail, and S3's event of a removal
+is lost if its function keeps failing. A scheduled run therefore looks at images that have been
+PENDING for too long, at what removed images left, at objects that are not in the catalog, and at
+images in the catalog that are not stored any more. Each part is bounded and continues where the
+last run ended. A superfluous message does nothing, because only pending features are recognized.
 """
 
 import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.observability import about_image, count
+from chalicelib.aws.sqs_queue import Queue
+from chalicelib.catalog import keys
+from chalicelib.catalog.backlog import Backlog, WaitingItem
+from chalicelib.catalog.findings_changes import FindingsChange
+from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.pages import CatalogPages
-from chalicelib.model.serialization import timestamp
+from chalicelib.catalog.search_index import SearchIndex
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
-MAX_WAITING_IMAGES = 1000  # per run
-MAX_BUCKET_PAGES = 10  # of a thousand objects, per run; the next run continues after the last page
+MAX_WAITING_IMAGES = 250  # per run and shard
+MAX_BUCKET_PAGES = 10  # of a thousand objects, per run
+MAX_CHECKED_IMAGES = 25  # per run and shard; each costs a request to S3
 
-_SWEEP = ("RECONCILIATION", "SWEEP")
+# No invocation that began before a removal runs longer than its lease of 75 seconds.
+_BURIAL_AGE = timedelta(minutes=10)
+
+_SWEEP = "RECONCILIATION"
+_CONCURRENCY = 8
+
+Thing = TypeVar("Thing")
 
 logger = logging.getLogger(__name__)
+
+
+class ReconciliationIncomplete(Exception):
+    """Raised when parts of a run failed; the log lines above say why. The next run continues."""
 
 
 class Reconciliation:
     """Compares the catalog with the bucket and requeues what was lost.
 
     `age` is the time after which a pending image, or an object without an item, counts as lost.
+    `images_per_second` is how fast images are recognized at least.
     """
 
     def __init__(
@@ -36,53 +57,128 @@ class Reconciliation:
         store: ImageStore,
         table: Table,
         catalog: Catalog,
-        catalog_pages: CatalogPages,
+        pages: CatalogPages,
+        backlog: Backlog,
+        search_index: SearchIndex,
         requests: RecognitionRequests,
+        queue: Queue,
         age: timedelta,
+        images_per_second: float,
     ) -> None:
         self._store = store
         self._table = table
         self._catalog = catalog
-        self._catalog_pages = catalog_pages
+        self._pages = pages
+        self._backlog = backlog
+        self._search_index = search_index
         self._requests = requests
+        self._queue = queue
+        self._removal = ImageRemoval(store, catalog)
         self._age = age
+        self._images_per_second = images_per_second
 
     def run(self) -> None:
-        """Check up to MAX_WAITING_IMAGES pending images, and MAX_BUCKET_PAGES pages of the bucket.
+        """Do all parts, even if one of them fails; then raise ReconciliationIncomplete."""
+        now = datetime.now(UTC)
+        parts: list[Callable[[datetime], None]] = [
+            self._requeue_waiting,
+            self._queue_unknown,
+            self._forget_missing,
+        ]
+        failed = [part.__name__.strip("_") for part in parts if not _succeeds(part, now)]
+        if failed:
+            raise ReconciliationIncomplete(f"Failed: {', '.join(failed)}.")
 
-        A pending image that is not stored any more is deleted from the catalog.
+    def _requeue_waiting(self, now: datetime) -> None:
+        """Requeue images that have been PENDING for too long; delete what removed ones left."""
+        items = self._backlog.waiting_images(now - self._age, MAX_WAITING_IMAGES)
+        if not items:
+            return
+        may_requeue = self._is_caught_up()
+        _for_each(items, lambda item: self._look_at(item, now, may_requeue=may_requeue))
+
+    def _look_at(self, item: WaitingItem, now: datetime, *, may_requeue: bool) -> None:
+        with about_image(item.image_id):
+            snapshot = self._catalog.snapshot(item.image_id)
+            is_stored = self._store.exists(item.image_id)
+            if is_stored and (may_requeue or snapshot.is_removed):
+                self._requeue(item.image_id, "has been PENDING for too long")
+                self._backlog.postpone(item, now)
+            elif not is_stored and not snapshot.is_removed:
+                if self._catalog.forget(snapshot):
+                    logger.warning("Image is PENDING but not stored in S3: deleted its items")
+            elif not is_stored and item.since < keys.time_key(now - _BURIAL_AGE, ""):
+                self._catalog.bury(snapshot)
+
+    def _is_caught_up(self) -> bool:
+        """Whether no message can have waited in the queue for as long as `age`.
+
+        While more messages wait than are processed in half of that time, the images may be among
+        them, and more messages would only make the queue longer.
         """
-        cutoff = datetime.now(UTC) - self._age
-        for image_id in self._catalog_pages.waiting(timestamp(cutoff), MAX_WAITING_IMAGES):
-            with about_image(image_id):
-                self._requeue_or_forget(image_id)
-        self._sweep(cutoff)
+        waiting = self._queue.visible_messages()
+        if waiting <= self._images_per_second * self._age.total_seconds() / 2:
+            return True
+        logger.info("%d messages wait to be recognized: nothing requeued", waiting)
+        return False
 
-    def _requeue_or_forget(self, image_id: str) -> None:
-        snapshot = self._catalog.snapshot(image_id)
-        if self._store.exists(image_id):
-            logger.warning("Image has been PENDING for too long: requeued")
-            self._send(image_id)
-        elif self._catalog.forget(snapshot):
-            logger.warning("Image is PENDING but not stored in S3: deleted its items")
-
-    def _sweep(self, cutoff: datetime) -> None:
-        """Queue stored images that are not in the catalog; continue where the last run ended."""
-        after = str((self._table.get(*_SWEEP) or {}).get("after", ""))
+    def _queue_unknown(self, now: datetime) -> None:
+        """Queue stored images that are not in the catalog."""
+        after = self._position("BUCKET")
         for _ in range(MAX_BUCKET_PAGES):
             stored, after = self._store.page(after)
-            ids = [image_id for image_id, since in stored if since < cutoff]
-            known = self._catalog_pages.statuses(ids)
-            for image_id in ids:
-                if image_id not in known:
-                    with about_image(image_id):
-                        logger.warning("Image is stored in S3 but not in the catalog: queued")
-                        self._send(image_id)
-            pk, sk = _SWEEP
-            self._table.put({"pk": pk, "sk": sk, "after": after})
+            ids = [image_id for image_id, since in stored if since < now - self._age]
+            known = self._pages.statuses(ids)
+            unknown = [image_id for image_id in ids if image_id not in known]
+            _for_each(unknown, lambda each: self._requeue(each, "is not in the catalog"))
+            self._continue_after("BUCKET", after)
             if not after:
                 return
 
-    def _send(self, image_id: str) -> None:
-        count("ImagesPutBack")
-        self._requests.send(image_id)
+    def _forget_missing(self, now: datetime) -> None:
+        """Delete images from the catalog that are not stored, and mend the index of the others.
+
+        A pass over the catalog takes as many runs as it has times a hundred images.
+        """
+        for shard in keys.INDEX_SHARDS:
+            after = self._position(f"CATALOG#{shard}")
+            ids, next_after = self._backlog.images_in_order_of_time(
+                shard, after, MAX_CHECKED_IMAGES
+            )
+            _for_each(ids, lambda image_id: self._forget_if_missing(image_id, now))
+            self._search_index.follow(FindingsChange(image_id) for image_id in ids)
+            self._continue_after(f"CATALOG#{shard}", next_after)
+
+    def _forget_if_missing(self, image_id: str, now: datetime) -> None:
+        row = self._catalog.row(image_id)
+        # A younger image may be about to be stored: S3 holds it before the catalog does.
+        if row and row.image.created_at < now - self._age and self._removal.forget(image_id):
+            with about_image(image_id):
+                logger.warning("Image was removed from S3 and its event lost: deleted its items")
+                count("ImagesPutBack")
+
+    def _requeue(self, image_id: str, reason: str) -> None:
+        with about_image(image_id):
+            logger.warning("Image %s: queued", reason)
+            count("ImagesPutBack")
+            self._requests.send(image_id)
+
+    def _position(self, sweep: str) -> str:
+        return str((self._table.get(_SWEEP, sweep) or {}).get("after", ""))
+
+    def _continue_after(self, sweep: str, after: str) -> None:
+        self._table.put({"pk": _SWEEP, "sk": sweep, "after": after})
+
+
+def _for_each(things: Iterable[Thing], act: Callable[[Thing], None]) -> None:
+    with ThreadPoolExecutor(_CONCURRENCY) as pool:
+        list(pool.map(act, things))
+
+
+def _succeeds(part: Callable[[datetime], None], now: datetime) -> bool:
+    try:
+        part(now)
+    except Exception:
+        logger.exception("Reconciliation: %s failed", part.__name__.strip("_"))
+        return False
+    return True

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.bare_emulator import BareEmulator, bare_emulator
 from tests.helpers.memory import MemoryAws, create_queues, create_table, memory_aws
+from tests.helpers.table_stream import EmulatorStream, TableStream
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class EmulatorAws(MemoryAws):
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service)
+
+    def stream(self) -> TableStream:
+        return EmulatorStream(
+            self.client("dynamodb"), self.client("dynamodbstreams"), self.table_name
+        )
 
 
 @pytest.fixture(scope="session")

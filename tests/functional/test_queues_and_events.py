@@ -12,9 +12,11 @@ from standardwebhooks.webhooks import Webhook
 from chalicelib.aws.dynamodb_table import to_item
 from chalicelib.aws.sqs_queue import BatchIncomplete
 from chalicelib.catalog import items
+from chalicelib.catalog.deliveries import new_delivery
 from chalicelib.catalog.items import Row
 from chalicelib.integration import webhook_signing
 from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
+from chalicelib.model.events import result_event_id
 from chalicelib.model.findings import Feature, Findings, Label
 from chalicelib.model.image import Image, Status
 from tests.functional.conftest import (
@@ -35,6 +37,8 @@ RECOGNIZED_ITEM = to_item(items.row_values(Row(RECOGNIZED, revision=4)))
 LABELS_ITEM = to_item(
     items.feature_values(IMAGE_ID, Feature.LABELS, Findings(labels=(Label("Cat", 98.5),)))
 )
+DELIVERY_ITEM = to_item(items.delivery_values(IMAGE_ID, new_delivery(1, NOW)))
+WEBHOOK_ID = result_event_id(RECOGNIZED)
 IMAGE_KEY = to_item({"pk": f"IMAGE#{IMAGE_ID}", "sk": "IMAGE"})
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four b").decode()
 LABEL = {
@@ -77,7 +81,10 @@ def expect_lease(aws: Aws) -> None:
         {
             "TableName": TABLE,
             "Key": IMAGE_KEY,
-            "UpdateExpression": "SET leased_until = :token ADD revision :one",
+            "UpdateExpression": (
+                "SET earlier_lease = if_not_exists(leased_until, :never), leased_until = :token "
+                "ADD revision :one"
+            ),
             "ConditionExpression": ANY,
             "ExpressionAttributeValues": ANY,
             "ReturnValues": "ALL_NEW",
@@ -99,21 +106,29 @@ def expect_detect_labels(aws: Aws) -> None:
     )
 
 
-def expect_publish(aws: Aws, status: str) -> None:
+def expect_result(aws: Aws) -> None:
+    """First the findings are kept, then the image and its delivery are written, then published."""
+    aws["dynamodb"].add_response("put_item", {}, {"TableName": TABLE, "Item": ANY})
+    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
     aws["sns"].add_response(
         "publish",
         {"MessageId": "1"},
-        {"TopicArn": ANY, "Message": ANY, "MessageAttributes": ANY},
+        {
+            "TopicArn": ANY,
+            "Message": ANY,
+            "MessageAttributes": {
+                "status": {"DataType": "String", "StringValue": "RECOGNIZED"},
+                "features": {"DataType": "String.Array", "StringValue": '["LABELS"]'},
+                "labels": {"DataType": "String.Array", "StringValue": '["Cat"]'},
+            },
+        },
     )
 
 
-def test_a_stored_image_is_recognized_written_in_one_transaction_and_published(
-    client: Client, aws: Aws
-) -> None:
+def test_a_stored_image_is_recognized_written_and_published(client: Client, aws: Aws) -> None:
     expect_lease(aws)
     expect_detect_labels(aws)
-    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
-    expect_publish(aws, "RECOGNIZED")
+    expect_result(aws)
     client.lambda_.invoke("recognize_images", sqs_event(s3_event(f"images/{IMAGE_ID}")))
 
 
@@ -122,8 +137,7 @@ def test_a_foreign_message_does_not_stop_the_batch_and_stays_for_the_dead_letter
 ) -> None:
     expect_lease(aws)
     expect_detect_labels(aws)
-    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
-    expect_publish(aws, "RECOGNIZED")
+    expect_result(aws)
     aws["sqs"].add_response(
         "change_message_visibility",
         {},
@@ -162,7 +176,7 @@ def test_a_failed_recognition_releases_its_lease_and_is_retried_later(
         {
             "TableName": TABLE,
             "Key": IMAGE_KEY,
-            "UpdateExpression": "REMOVE leased_until ADD revision :one",
+            "UpdateExpression": "SET leased_until = :now ADD revision :one",
             "ConditionExpression": "leased_until = :token",
             "ExpressionAttributeValues": ANY,
             "ReturnValues": "ALL_NEW",
@@ -183,16 +197,13 @@ def test_a_result_is_delivered_as_xml_and_its_delivery_recorded(
     client: Client, aws: Aws, third_party: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
-    aws["dynamodb"].add_response("query", {"Items": [LABELS_ITEM, RECOGNIZED_ITEM]}, None)
+    aws["dynamodb"].add_response(
+        "query", {"Items": [DELIVERY_ITEM, LABELS_ITEM, RECOGNIZED_ITEM]}, None
+    )
     aws["ssm"].add_response(
         "get_parameters_by_path",
         {"Parameters": [{"Name": "/webhook-secrets/1", "Value": SECRET}]},
         {"Path": "/webhook-secrets", "WithDecryption": True},
-    )
-    aws["dynamodb"].add_response(
-        "get_item",
-        {"Item": RECOGNIZED_ITEM},
-        {"TableName": TABLE, "Key": IMAGE_KEY, "ConsistentRead": True},
     )
     aws["dynamodb"].add_response(
         "put_item",
@@ -200,16 +211,16 @@ def test_a_result_is_delivered_as_xml_and_its_delivery_recorded(
         {
             "TableName": TABLE,
             "Item": ANY,
-            "ConditionExpression": "revision = :revision",
-            "ExpressionAttributeValues": {":revision": {"N": "4"}},
+            "ConditionExpression": "attribute_exists(pk) AND delivery_status <> :delivered",
+            "ExpressionAttributeValues": {":delivered": {"S": "DELIVERED"}},
         },
     )
-    event = {"id": "msg_7", "data": {"image_id": IMAGE_ID}}
+    event = {"id": WEBHOOK_ID, "data": {"image_id": IMAGE_ID}}
     client.lambda_.invoke("deliver_results", sqs_event(event))
     headers, body = third_party.received[-1]  # type: ignore[attr-defined]
     headers = {name.lower(): value for name, value in headers.items()}
     assert headers["content-type"] == "application/xml"
-    assert headers["webhook-id"] == "msg_7"
+    assert headers["webhook-id"] == WEBHOOK_ID
     assert b"<Name>Cat</Name>" in body
     Webhook(SECRET).verify(body, headers, json_parse=False)
 
@@ -219,15 +230,16 @@ def test_a_refused_result_goes_to_the_dead_letter_queue(
 ) -> None:
     monkeypatch.setattr(webhook_signing, "CACHE_SECONDS", -1)
     third_party.status = 400  # type: ignore[attr-defined]
-    aws["dynamodb"].add_response("query", {"Items": [LABELS_ITEM, RECOGNIZED_ITEM]}, None)
+    aws["dynamodb"].add_response(
+        "query", {"Items": [DELIVERY_ITEM, LABELS_ITEM, RECOGNIZED_ITEM]}, None
+    )
     aws["ssm"].add_response(
         "get_parameters_by_path",
         {"Parameters": [{"Name": "/webhook-secrets/1", "Value": SECRET}]},
         None,
     )
-    aws["dynamodb"].add_response("get_item", {"Item": RECOGNIZED_ITEM}, None)
     aws["dynamodb"].add_response("put_item", {}, None)
-    event = {"id": "msg_8", "data": {"image_id": IMAGE_ID}}
+    event = {"id": WEBHOOK_ID, "data": {"image_id": IMAGE_ID}}
     aws["sqs"].add_response(
         "send_message",
         {"MessageId": "1"},
@@ -249,21 +261,22 @@ def test_a_foreign_message_in_the_integration_queue_stays_for_the_dead_letter_qu
 
 
 def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> None:
+    names = ("sk", "revision", "removed_at")
     aws["dynamodb"].add_response(
         "query",
         {
             "Items": [
+                to_item({"sk": "DELIVERY#000001"}),
+                to_item({"sk": "FEATURE#LABELS"}),
                 to_item({"sk": "IMAGE", "revision": 3}),
-                to_item({"sk": "LABEL#animal"}),
-                to_item({"sk": "LABEL#cat", "name": "Cat"}),
             ]
         },
         {
             "TableName": TABLE,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": f"IMAGE#{IMAGE_ID}"}},
-            "ProjectionExpression": "#sk, #revision, #name",
-            "ExpressionAttributeNames": {name: name[1:] for name in ("#sk", "#revision", "#name")},
+            "KeyConditionExpression": "pk = :pk AND sk <= :last",
+            "ExpressionAttributeValues": to_item({":pk": f"IMAGE#{IMAGE_ID}", ":last": "IMAGE"}),
+            "ProjectionExpression": ", ".join(f"#{name}" for name in names),
+            "ExpressionAttributeNames": {f"#{name}": name for name in names},
             "ConsistentRead": True,
         },
     )
@@ -273,41 +286,24 @@ def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> No
         http_status_code=404,
         expected_params={"Bucket": BUCKET, "Key": f"images/{IMAGE_ID}"},
     )
-    key = {"pk": f"IMAGE#{IMAGE_ID}"}
+    partition = {"pk": f"IMAGE#{IMAGE_ID}"}
     aws["dynamodb"].add_response(
         "transact_write_items",
         {},
         {
             "TransactItems": [
                 {
-                    "Delete": {
+                    "Put": {
                         "TableName": TABLE,
-                        "Key": to_item(key | {"sk": "IMAGE"}),
+                        "Item": ANY,
                         "ConditionExpression": "revision = :revision",
                         "ExpressionAttributeValues": {":revision": {"N": "3"}},
                     }
                 },
-                {
-                    "Delete": {
-                        "TableName": TABLE,
-                        "Key": to_item(key | {"sk": "LABEL#animal"}),
-                    }
-                },
-                {
-                    "Delete": {
-                        "TableName": TABLE,
-                        "Key": to_item(key | {"sk": "LABEL#cat"}),
-                    }
-                },
-                {
-                    "Update": {
-                        "TableName": TABLE,
-                        "Key": to_item({"pk": "LABELS#1", "sk": "cat"}),
-                        "UpdateExpression": "ADD #count :count SET #name = :name",
-                        "ExpressionAttributeNames": {"#count": "count", "#name": "name"},
-                        "ExpressionAttributeValues": to_item({":count": -1, ":name": "Cat"}),
-                    }
-                },
+                *(
+                    {"Delete": {"TableName": TABLE, "Key": to_item(partition | {"sk": sort_key})}}
+                    for sort_key in ("DELIVERY#000001", "FEATURE#LABELS")
+                ),
             ]
         },
     )

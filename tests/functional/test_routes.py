@@ -11,6 +11,7 @@ from chalice.test import HTTPResponse
 
 from chalicelib.aws.dynamodb_table import to_item
 from chalicelib.catalog import items
+from chalicelib.catalog.images import NEW
 from chalicelib.catalog.items import Row
 from chalicelib.model.changes import (
     FeatureOutcome,
@@ -72,7 +73,7 @@ def expect_put(aws: Aws, *, refused: bool = False, features: str = "LABELS") -> 
 
 
 def expect_registration(aws: Aws, *, known: bool = False) -> None:
-    new = {"TableName": TABLE, "Item": ANY, "ConditionExpression": "attribute_not_exists(pk)"}
+    new = {"TableName": TABLE, "Item": ANY, "ConditionExpression": NEW}
     if not known:
         aws["dynamodb"].add_response("put_item", {}, new)
         return
@@ -104,7 +105,7 @@ def expect_query_of_the_image(aws: Aws, *found: Any) -> None:
             "TableName": TABLE,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
             "ExpressionAttributeValues": to_item(
-                {":pk": f"IMAGE#{CAT_ID}", ":first": "FEATURE#", ":last": "IMAGE"}
+                {":pk": f"IMAGE#{CAT_ID}", ":first": "DELIVERY#", ":last": "IMAGE"}
             ),
             "ConsistentRead": True,
         },
@@ -131,7 +132,6 @@ def test_a_known_image_is_answered_200_with_everything_that_get_returns(
     url = f"{photographs}/{CAT.name}?again"
     expect_put(aws, refused=True)
     expect_registration(aws, known=True)
-    expect_usage(aws, "LABELS")
     for _ in range(2):
         expect_query_of_the_image(aws, *recognized_items(url))
     response = post(api, {"url": url})
@@ -275,24 +275,16 @@ def test_images_of_all_shards_are_listed_newest_first(api: Api, aws: Aws) -> Non
 
 
 def test_images_with_a_label_are_listed_best_first(api: Api, aws: Aws) -> None:
-    key = {
-        "pk": f"IMAGE#{CAT_ID}",
-        "sk": "LABEL#cat",
-        "label_shard": "cat#0",
-        "best_key": f"098.500000#{CAT_ID}",
-    }
+    key = {"pk": "LABEL#cat#0", "sk": f"098.500000#{CAT_ID}"}
     for shard in "0123":
         aws["dynamodb"].add_response(
             "query",
             {"Items": [to_item(key)] if shard == "0" else []},
             {
                 "TableName": TABLE,
-                "IndexName": "by_label_best",
-                "KeyConditionExpression": (
-                    "label_shard = :partition AND best_key BETWEEN :above AND :below"
-                ),
+                "KeyConditionExpression": "pk = :partition AND sk BETWEEN :above AND :below",
                 "ExpressionAttributeValues": to_item(
-                    {":partition": f"cat#{shard}", ":above": "080.000000", ":below": "~"}
+                    {":partition": f"LABEL#cat#{shard}", ":above": "080.000000", ":below": "~"}
                 ),
                 "Limit": 2,
                 "ScanIndexForward": False,

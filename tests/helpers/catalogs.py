@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.aws.dynamodb_table import Table, to_item
-from chalicelib.catalog.items import Row, feature_values, label_values, row_values
-from chalicelib.catalog.labels import count_label
+from chalicelib.catalog.findings_changes import FindingsChange
+from chalicelib.catalog.items import Row, feature_values, row_values
+from chalicelib.catalog.labels import COUNT_SHARDS, label_count_key
+from chalicelib.catalog.search_index import plan_for
 from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes
 from chalicelib.model.findings import Feature, Findings, Label
 from chalicelib.model.image import Failure, Image, LabelSummary, Status
+from chalicelib.model.serialization import timestamp
 
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -39,8 +42,12 @@ def items_of(image: Image) -> Iterator[dict[str, Any]]:
     summaries = tuple(LabelSummary(label.name, label.confidence) for label in labels)
     yield to_item(row_values(Row(replace(image, findings=Findings()), summaries, revision=1)))
     if image.status is Status.RECOGNIZED:
-        yield to_item(feature_values(image.id, Feature.LABELS, image.findings))
-        for values in label_values(image, labels, limit=60):
+        labels_values = feature_values(image.id, Feature.LABELS, image.findings)
+        labels_values["created_at"] = timestamp(image.created_at)
+        yield to_item(labels_values)
+        plan = plan_for(FindingsChange(image.id), labels_values, None)
+        yield to_item(plan.search_values())
+        for values in plan.puts:
             yield to_item(values)
 
 
@@ -48,17 +55,20 @@ def write(client: Any, table_name: str, images: Iterable[Image]) -> None:
     """Write images in batches, and count their labels."""
     table = Table(client, table_name)
     pending: list[dict[str, Any]] = []
-    counts: Counter[tuple[str, str]] = Counter()  # by label and the id's digits that pick a shard
+    counts: Counter[tuple[str, str]] = Counter()  # by label and shard
     for each in images:
         pending += items_of(each)
         while len(pending) >= 25:
             _write_batch(client, table_name, pending[:25])
             pending = pending[25:]
-        counts.update((label.name, each.id[:2]) for label in each.findings.labels)
+        shard = COUNT_SHARDS[int(each.id[:2], 16) % len(COUNT_SHARDS)]
+        counts.update((label.name, shard) for label in each.findings.labels)
     if pending:
         _write_batch(client, table_name, pending)
-    for (name, id_start), count in counts.items():
-        client.update_item(**count_label(table, name, id_start, count)["Update"])
+    for (name, shard), count in counts.items():
+        key = label_count_key(name, shard)
+        action = table.add_in_transaction(*key, {"count": count}, name=name)
+        client.update_item(**action["Update"])
 
 
 def _write_batch(client: Any, table_name: str, items: list[dict[str, Any]]) -> None:

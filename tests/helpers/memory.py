@@ -13,12 +13,14 @@ import boto3
 from moto import mock_aws
 
 from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.items import Row, feature_values, row_values
+from chalicelib.catalog.items import Row, delivery_values, feature_values, row_values
 from chalicelib.catalog.leases import Leases
 from chalicelib.model.findings import Feature, Findings
 from chalicelib.model.image import Image, Status
+from tests.helpers.table_stream import MemoryStream, TableStream
 
 BUCKET_NAME = "images-bucket"
 TABLE_NAME = "catalog"
@@ -43,6 +45,10 @@ class MemoryAws:
             aws_secret_access_key="test",
         )
 
+    def stream(self) -> TableStream:
+        """The stream of the table."""
+        return MemoryStream(self.table_name)
+
 
 @contextmanager
 def memory_aws() -> Iterator[MemoryAws]:
@@ -62,6 +68,7 @@ class MemoryCatalog:
     aws: MemoryAws
     table: Table
     catalog: Catalog
+    deliveries: Deliveries
     leases: Leases
     store: ImageStore
 
@@ -70,8 +77,10 @@ class MemoryCatalog:
         """An empty catalog; an image that is not registered has LABELS requested."""
         table = Table(aws.client("dynamodb"), aws.table_name)
         catalog = Catalog(table)
-        leases = Leases(table, catalog, lambda image_id: (Feature.LABELS,))
-        return cls(aws, table, catalog, leases, ImageStore(aws.client("s3"), aws.bucket_name))
+        deliveries = Deliveries(table)
+        leases = Leases(table, catalog, deliveries, lambda image_id: (Feature.LABELS,))
+        store = ImageStore(aws.client("s3"), aws.bucket_name)
+        return cls(aws, table, catalog, deliveries, leases, store)
 
     def put_object(self, image_id: str) -> None:
         """Store an image in the bucket."""
@@ -82,7 +91,10 @@ class MemoryCatalog:
         row = self.catalog.row(image.id)
         revision = 1 if row is None else row.revision + 1
         labels = image.summary().labels
-        self.table.put(row_values(Row(replace(image, findings=Findings()), labels, revision)))
+        bare = replace(image, findings=Findings(), deliveries=())
+        self.table.put(row_values(Row(bare, labels, revision)))
+        for delivery in image.deliveries:
+            self.table.put(delivery_values(image.id, delivery))
         for state in image.features:
             if state.status is Status.RECOGNIZED:
                 self.table.put(feature_values(image.id, state.name, image.findings))
@@ -101,6 +113,7 @@ def create_table(client: Any, name: str) -> None:
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "sk", "AttributeType": "S"},
         ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
 
 

@@ -14,7 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from chalicelib.aws import clients
-from chalicelib.aws.dynamodb_table import Table
+from chalicelib.aws.dynamodb_table import Table, to_item
+from chalicelib.catalog.deliveries import Deliveries
+from chalicelib.catalog.findings_changes import changes_of
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.leases import Leases
 from chalicelib.model import events
@@ -26,6 +28,7 @@ from chalicelib.services import Services
 from chalicelib.settings import Settings
 from tests.helpers.bare_emulator import BareEmulator
 from tests.helpers.stage_process import wait_for
+from tests.helpers.table_stream import EmulatorStream
 
 FEATURES = (Feature.LABELS, Feature.TEXT)
 RESPONSES: dict[str, dict[str, Any]] = {
@@ -148,6 +151,11 @@ class World:
             }
         )
         self.sqs = emulator.client("sqs")
+        self.stream = EmulatorStream(
+            emulator.client("dynamodb"),
+            emulator.client("dynamodbstreams"),
+            self.settings.catalog_table_name,
+        )
         self.restart()
 
     def restart(self) -> None:
@@ -158,12 +166,11 @@ class World:
             self.cut.watch(clients.client(service))
         table = services._table
         self.recognition = ImageRecognition(
-            services.store,
             Rekognition(clients.client("rekognition"), services.store.bucket_name, 10, 70),
             services.catalog,
-            Leases(table, services.catalog, self._initial_features),
+            services.removal,
+            Leases(table, services.catalog, Deliveries(table), self._initial_features),
             ResultsTopic(clients.client("sns"), self.settings.results_topic_arn),
-            services._model_versions,
             # Short, so that a test does not wait 75 s for the lease of a process that was cut off.
             lease_duration=timedelta(milliseconds=1),
         )
@@ -224,12 +231,13 @@ class World:
         is_begun = False
         while not is_begun:
             try:
-                self.services.recognition_requests.begin(image_id, FEATURES)
+                self.services.recognition_requests.request(image_id, FEATURES)
                 is_begun = True
             except CutOff:
                 self.restart()
         while self._is_pending(image_id):
             self.process_messages(self.settings.recognition_queue_url, 1)
+        self.index()
         for queue_url in (
             self.settings.recognition_queue_url,
             self.settings.integration_queue_url,
@@ -253,6 +261,32 @@ class World:
             else:
                 return
 
+    def index(self) -> None:
+        """Process the stream's new records; a batch comes again after a cut-off."""
+        while (event := self.stream.event())["Records"]:
+            try:
+                self.services.search_index.follow(changes_of(event))
+            except CutOff:
+                self.restart()
+            else:
+                self.stream.acknowledge(event)
+
+    def terms(self, image_id: str) -> set[str]:
+        """The terms that find an image."""
+        table = self.services._table
+        pages = (
+            self.emulator.client("dynamodb")
+            .get_paginator("scan")
+            .paginate(
+                TableName=table.name,
+                FilterExpression="begins_with(pk, :label) AND contains(sk, :image)",
+                ExpressionAttributeValues=to_item({":label": "LABEL#", ":image": image_id}),
+            )
+        )
+        partitions = [item["pk"]["S"] for page in pages for item in page["Items"]]
+        assert len(partitions) == len(set(partitions)), partitions
+        return {partition.split("#")[1] for partition in partitions}
+
     def rows(self, image_id: str) -> dict[str, dict[str, Any]]:
         """The items of an image by their sort keys."""
         items = self.services._table.items("pk = :pk", {":pk": f"IMAGE#{image_id}"})
@@ -264,8 +298,9 @@ class World:
         return next((each.count for each in page.labels if each.name == name), 0)
 
     def from_arrival_to_delivery(self, content: bytes) -> str:
-        """Post, recognize and deliver an image; returns its id."""
+        """Post, recognize, index and deliver an image; returns its id."""
         image_id = self.post(content)
         self.process_messages(self.settings.recognition_queue_url, 1)
+        self.index()
         self.process_messages(self.settings.integration_queue_url, 1)
         return image_id

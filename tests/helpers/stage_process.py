@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import boto3
 import requests
 
+from chalicelib.aws.dynamodb_table import from_item
+
 PROJECT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "chalicelib", "infra", "localcloud", "examples")
 START_SECONDS = 120
@@ -114,13 +116,30 @@ class StageProcess:
         )
 
     def recognized(self, image_id: str, deadline_seconds: float = 60) -> dict[str, Any]:
-        """Wait until an image is no longer pending, and return it."""
-        return wait_for(
+        """Wait until an image is no longer pending, and is searchable and counted; return it."""
+        image: dict[str, Any] = wait_for(
             lambda: self.request("GET", f"/images/{image_id}").json(),
             lambda image: image["status"] != "PENDING",
             deadline_seconds,
             f"a result of image {image_id}",
         )
+        wait_for(
+            lambda: self.items_of(image_id),
+            _is_indexed,
+            deadline_seconds,
+            f"image {image_id} to be indexed",
+        )
+        return image
+
+    def items_of(self, image_id: str) -> dict[str, dict[str, Any]]:
+        """The items of an image in the catalog, by their sort keys, in plain values."""
+        found = self.client("dynamodb").query(
+            TableName="image-recognition-local-catalog",
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"IMAGE#{image_id}"}},
+            ConsistentRead=True,
+        )["Items"]
+        return {item["sk"]: item for item in map(from_item, found)}
 
     def reconcile(self) -> None:
         """Invoke `reconcile` as its schedule does every 15 minutes."""
@@ -142,6 +161,16 @@ class StageProcess:
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {**kept, **self.environment}
+
+
+def _is_indexed(items: dict[str, dict[str, Any]]) -> bool:
+    """Whether the search index has followed all findings of an image."""
+    calls = {
+        f"{sort_key.removeprefix('FEATURE#')}@{item['lease']}"
+        for sort_key, item in items.items()
+        if sort_key.startswith("FEATURE#")
+    }
+    return calls <= set(items.get("SEARCH", {}).get("calls", {}))
 
 
 def wait_for(

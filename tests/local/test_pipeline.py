@@ -140,10 +140,16 @@ def test_removing_an_object_deletes_its_rows(
     stage: StageProcess, posted: dict[str, dict[str, Any]]
 ) -> None:
     image_id = posted["mirrored-cat.png"]["id"]
-    assert len(rows_of(stage, image_id)) > 1
+    assert len(stage.items_of(image_id)) > 1
     bucket = "image-recognition-local-images-000000000000"
     stage.client("s3").delete_object(Bucket=bucket, Key=f"images/{image_id}")
-    wait_for(lambda: rows_of(stage, image_id), lambda rows: not rows, 30, "the rows' removal")
+    wait_for(
+        lambda: stage.items_of(image_id),
+        lambda items: items.keys() == {"IMAGE", "SEARCH"} and not items["SEARCH"]["terms"],
+        30,
+        "the removal of the image's items",
+    )
+    assert "removed_at" in stage.items_of(image_id)["IMAGE"]
     assert stage.request("GET", f"/images/{image_id}").status_code == 404
     assert image_id not in [image["id"] for image in all_pages(stage, "label=cat")]
 
@@ -270,15 +276,6 @@ def received_documents(stage: StageProcess) -> dict[str, ElementTree.Element]:
 
 def parse(document: str) -> ElementTree.Element:
     return ElementTree.fromstring(document.encode())  # noqa: S314 - our own document
-
-
-def rows_of(stage: StageProcess, image_id: str) -> list[Any]:
-    found: list[Any] = stage.client("dynamodb").query(
-        TableName="image-recognition-local-catalog",
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"IMAGE#{image_id}"}},
-    )["Items"]
-    return found
 
 
 def recognitions_of(stage: StageProcess, image_id: str) -> int:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chalicelib.aws.dynamodb_table import from_item, to_item
 from chalicelib.catalog import items, keys
+from chalicelib.catalog.findings_changes import terms_of
 from chalicelib.catalog.items import Row
 from chalicelib.model.findings import Feature, Findings, Label
 from chalicelib.model.image import LabelSummary
@@ -19,7 +20,7 @@ LABELS = (LabelSummary("Cat", 98.25), LabelSummary("Coffee Cup", 71.0))
 def test_an_image_is_read_back_from_its_item_without_its_findings() -> None:
     row = Row(RECOGNIZED, LABELS, revision=7, leased_until="2026-11-23T01:02:03.000000Z")
     restored = items.row_of(from_item(to_item(items.row_values(row))))
-    assert restored == replace(row, image=replace(RECOGNIZED, findings=Findings()))
+    assert restored == replace(row, image=replace(RECOGNIZED, findings=Findings(), deliveries=()))
 
 
 def test_a_summary_has_the_labels_names_and_confidences() -> None:
@@ -50,30 +51,19 @@ def test_findings_are_read_back_from_the_item_of_their_feature(labels: list[Labe
     assert items.findings_of([from_item(item)]) == findings
 
 
-def test_an_image_is_found_under_its_labels_parents_and_aliases() -> None:
-    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, CUP), limit=100)}
-    assert set(found) == {
-        "LABEL#cat",
-        "LABEL#coffee cup",
-        "LABEL#animal",
-        "LABEL#mammal",
-        "LABEL#pet",
-        "LABEL#kitty",
+def test_the_terms_of_labels_are_their_names_parents_and_aliases() -> None:
+    assert terms_of((CAT, CUP)) == {
+        "cat": 98.25,
+        "coffee cup": 71.0,
+        "animal": 98.25,
+        "mammal": 98.25,
+        "pet": 98.25,
+        "kitty": 98.25,
     }
-    assert found["LABEL#kitty"]["best_key"] == keys.best_key(98.25, IMAGE_ID)
-    named = {sk for sk, each in found.items() if each["name"]}
-    assert named == {"LABEL#cat", "LABEL#coffee cup"}
 
 
 def test_a_label_that_is_also_a_parent_has_its_own_confidence() -> None:
-    animal = Label("Animal", 99.5)
-    found = {each["sk"]: each for each in items.label_values(RECOGNIZED, (CAT, animal), limit=100)}
-    assert found["LABEL#animal"]["best_key"] == keys.best_key(99.5, IMAGE_ID)
-
-
-def test_within_a_limit_the_labels_own_names_come_first() -> None:
-    found = [each["sk"] for each in items.label_values(RECOGNIZED, (CAT, CUP), limit=3)]
-    assert found == ["LABEL#cat", "LABEL#coffee cup", "LABEL#animal"]
+    assert terms_of((CAT, Label("Animal", 99.5)))["animal"] == 99.5
 
 
 def test_only_a_pending_image_is_in_the_index_of_waiting_images() -> None:

@@ -23,6 +23,7 @@ FUNCTIONS = {
     "api_handler",
     "authorize",
     "recognize_images",
+    "index_findings",
     "deliver_results",
     "forget_removed_image",
 }

@@ -3,19 +3,20 @@ from datetime import UTC, datetime
 
 import pytest
 
+from chalicelib.catalog.deliveries import new_delivery
 from chalicelib.integration import xml_document
 from chalicelib.integration.deliver import DeliveryFailed, DeliveryRefused, ResultDelivery
 from chalicelib.integration.retry_schedule import RetrySchedule
 from chalicelib.integration.third_party import Attempt, AttemptOutcome
-from chalicelib.model.changes import with_new_delivery
-from chalicelib.model.events import ResultEvent
+from chalicelib.model.events import ResultEvent, result_event_id
 from chalicelib.model.image import Delivery, DeliveryStatus, Image
 from tests.helpers.fakes import FakeThirdParty
-from tests.helpers.images import CREATED_AT, IMAGE_ID, recognized
+from tests.helpers.images import CREATED_AT, IMAGE_ID, RECOGNIZED, recognized
 from tests.helpers.memory import MemoryCatalog
 
-EVENT = ResultEvent(id="msg_1", image_id=IMAGE_ID)
-AGAIN = ResultEvent(id="msg_1", image_id=IMAGE_ID, delivery=2)
+WEBHOOK_ID = result_event_id(RECOGNIZED)
+EVENT = ResultEvent(id=WEBHOOK_ID, image_id=IMAGE_ID)
+AGAIN = ResultEvent(id=WEBHOOK_ID, image_id=IMAGE_ID, delivery=2)
 DELIVERED = Attempt(AttemptOutcome.DELIVERED, status_code=204)
 DOWN = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 503", 503)
 BUSY = Attempt(AttemptOutcome.TRY_AGAIN, "HTTP status 429", 429, retry_after_seconds=600)
@@ -41,6 +42,7 @@ class World:
     ) -> None:
         ResultDelivery(
             self.catalog,
+            self.memory.deliveries,
             self.third_party,  # type: ignore[arg-type]  # a fake
             RetrySchedule((5, 30, 120)),
         ).deliver(event, receive_count=receive_count, last_attempt=last_attempt)
@@ -56,14 +58,14 @@ def test_a_delivered_result_is_noted_and_not_sent_again(memory: MemoryCatalog) -
     world.deliver()
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.DELIVERED, 1)
     assert (world.delivery.status_code, world.delivery.reason) == (204, None)
-    assert world.third_party.webhook_ids == ["msg_1"]
+    assert world.third_party.webhook_ids == [WEBHOOK_ID]
 
 
 def test_without_a_third_party_the_delivery_shows_so_and_can_be_made_later(
     memory: MemoryCatalog,
 ) -> None:
     world = World(memory, DELIVERED)
-    nobody = ResultDelivery(world.catalog, None, RetrySchedule((5,)))
+    nobody = ResultDelivery(world.catalog, memory.deliveries, None, RetrySchedule((5,)))
     nobody.deliver(EVENT, receive_count=1, last_attempt=False)
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.NOT_CONFIGURED, 0)
     assert world.delivery.reason is not None
@@ -79,7 +81,7 @@ def test_a_third_party_that_is_down_is_tried_again_under_the_same_id(memory: Mem
     assert world.delivery.status is DeliveryStatus.PENDING
     world.deliver()
     assert (world.delivery.status, world.delivery.tries) == (DeliveryStatus.DELIVERED, 2)
-    assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
+    assert world.third_party.webhook_ids == [WEBHOOK_ID, WEBHOOK_ID]
 
 
 def test_pauses_grow_and_the_image_shows_when_the_next_try_comes(memory: MemoryCatalog) -> None:
@@ -183,19 +185,30 @@ def test_a_delivery_that_was_asked_for_is_made_although_there_was_one(
 ) -> None:
     world = World(memory, DELIVERED, DELIVERED)
     world.deliver()
-    world.catalog.revise(IMAGE_ID, lambda image: with_new_delivery(image, CREATED_AT))
+    memory.deliveries.begin(IMAGE_ID, new_delivery(2, CREATED_AT))
     world.deliver(AGAIN)
     assert (world.delivery.number, world.delivery.tries) == (2, 1)
     world.deliver(AGAIN)
-    assert world.third_party.webhook_ids == ["msg_1", "msg_1"]
+    assert world.third_party.webhook_ids == [WEBHOOK_ID, WEBHOOK_ID]
 
 
-def test_a_delivery_for_which_a_later_one_was_begun_is_left(memory: MemoryCatalog) -> None:
+def test_a_delivery_for_which_a_later_one_was_begun_is_left_and_waits_no_more(
+    memory: MemoryCatalog,
+) -> None:
     world = World(memory)
-    later = with_new_delivery(WAITING, CREATED_AT)
-    memory.write(later)
+    memory.deliveries.begin(IMAGE_ID, new_delivery(2, CREATED_AT))
     world.deliver()
-    assert world.catalog.get(IMAGE_ID) == later
+    assert world.third_party.webhook_ids == []
+    assert world.catalog.get(IMAGE_ID).deliveries[0].status is DeliveryStatus.SUPERSEDED
+    item = memory.table.get(f"IMAGE#{IMAGE_ID}", "DELIVERY#000001")
+    assert item is not None
+    assert "waiting_shard" not in item
+
+
+def test_a_delivery_of_an_earlier_result_is_left(memory: MemoryCatalog) -> None:
+    world = World(memory)
+    world.deliver(replace(EVENT, id="msg_of_an_earlier_result"))
+    assert world.third_party.webhook_ids == []
 
 
 def test_an_image_that_was_removed_is_not_delivered(memory: MemoryCatalog) -> None:

@@ -1,20 +1,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from chalicelib.model.changes import (
-    MAX_DELIVERIES,
     MAX_SOURCES,
     FeatureOutcome,
     with_arrival,
-    with_attempt,
     with_features_requested,
     with_new_delivery,
     with_outcomes,
 )
 from chalicelib.model.findings import Feature
-from chalicelib.model.image import Delivery, DeliveryStatus, Failure, Status
+from chalicelib.model.image import Failure, Status
 from tests.helpers.images import CREATED_AT, PENDING, RECOGNIZED, recognized, state
 
 LATER = CREATED_AT + timedelta(minutes=1)
@@ -70,7 +66,6 @@ def test_an_image_is_pending_until_every_requested_feature_is_recognized_or_fail
     whole = with_outcomes(half, [FeatureOutcome(Feature.TEXT, failure=FAILURE)], LATER)
     assert (whole.status, whole.recognized_at) == (Status.RECOGNIZED, LATER)
     assert whole.failure is None
-    assert [delivery.status for delivery in whole.deliveries] == [DeliveryStatus.PENDING]
 
 
 def test_an_image_with_no_recognized_feature_is_failed_with_the_reason() -> None:
@@ -83,8 +78,7 @@ def test_a_failed_image_that_is_recognized_later_has_no_failure() -> None:
     again = with_features_requested(failed, [Feature.LABELS], LATER)
     image = with_outcomes(again, [FeatureOutcome(Feature.LABELS, "3.0")], LATER)
     assert (image.status, image.failure) == (Status.RECOGNIZED, None)
-    assert [delivery.number for delivery in image.deliveries] == [1, 2]
-    assert image.deliveries[0].status is DeliveryStatus.SUPERSEDED
+    assert image.result_delivery == 2
 
 
 def test_the_same_image_from_another_url_gets_one_more_source_up_to_the_limit() -> None:
@@ -101,40 +95,11 @@ def test_an_image_recognized_before_it_is_registered_gets_its_content() -> None:
     assert image.created_at == CREATED_AT
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_an_attempt_changes_only_its_own_delivery(number: int) -> None:
-    image = with_new_delivery(
-        recognized(deliveries=(Delivery(DeliveryStatus.FAILED, 3, number=1),)), LATER
-    )
-    attempted = with_attempt(image, Delivery(DeliveryStatus.DELIVERED, 1, number=number))
-    assert [each.status is DeliveryStatus.DELIVERED for each in attempted.deliveries] == [
-        number == 1,
-        number == 2,
-    ]
-
-
-def test_a_late_failure_does_not_change_a_successful_delivery() -> None:
-    failed = Delivery(DeliveryStatus.FAILED, 3, reason="too late")
-    assert with_attempt(RECOGNIZED, failed) == RECOGNIZED
-
-
-def test_an_attempt_that_fails_after_a_later_delivery_began_is_not_retried() -> None:
-    image = with_new_delivery(recognized(deliveries=(Delivery(DeliveryStatus.PENDING, 0),)), LATER)
-    late = Delivery(DeliveryStatus.PENDING, 1, reason="HTTP status 500", next_try_at=LATER)
-    superseded = replace(late, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
-    assert with_attempt(image, late).deliveries[0] == superseded
-    sent = replace(late, status=DeliveryStatus.DELIVERED)
-    assert with_attempt(image, sent).deliveries[0] == sent
-
-
-def test_only_the_last_deliveries_are_kept_and_numbering_continues() -> None:
-    image = RECOGNIZED
-    for _ in range(MAX_DELIVERIES + 3):
-        image = with_new_delivery(image, LATER)
-    assert len(image.deliveries) == MAX_DELIVERIES
-    assert image.deliveries[-1].number == MAX_DELIVERIES + 4
-    waiting = [each.status is DeliveryStatus.PENDING for each in image.deliveries]
-    assert waiting == [False] * (MAX_DELIVERIES - 1) + [True]
+def test_each_further_delivery_has_the_next_number() -> None:
+    image = with_new_delivery(with_new_delivery(RECOGNIZED))
+    assert (image.last_delivery, image.result_delivery) == (3, 1)
+    again = with_features_requested(image, [Feature.TEXT], LATER)
+    assert (again.last_delivery, again.result_delivery) == (4, 4)
 
 
 def test_features_keep_one_order_however_they_are_requested() -> None:

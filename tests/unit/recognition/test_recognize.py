@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chalicelib.catalog.model_versions import ModelVersions
+from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.model.findings import Feature, Findings, RekognitionCall, Text
 from chalicelib.model.image import Failure, Image, Status
 from chalicelib.recognition.recognize import (
@@ -42,16 +42,14 @@ class World:
         }
         self.rekognition = FakeRekognition(defaults | responses)
         self.results = FakeResultsTopic()
-        self.model_versions = ModelVersions(memory.table)
 
     def recognize(self, *, last_attempt: bool = False) -> None:
         ImageRecognition(
-            self.memory.store,
             self.rekognition,  # type: ignore[arg-type]  # a fake
             self.catalog,
+            ImageRemoval(self.memory.store, self.catalog),
             self.memory.leases,
             self.results,  # type: ignore[arg-type]
-            self.model_versions,
         ).recognize(IMAGE_ID, last_attempt=last_attempt)
 
     @property
@@ -75,7 +73,6 @@ def test_a_stored_image_is_recognized_and_its_result_published(memory: MemoryCat
     assert world.image.features[0].model_version == "3.0"
     assert [label.name for image in world.results.published for label in image.labels] == ["Cat"]
     assert world.results.deliveries == [1]
-    assert world.model_versions.latest() == {Feature.LABELS: "3.0"}
 
 
 def test_an_image_that_is_not_registered_is_recognized_too(memory: MemoryCatalog) -> None:
@@ -143,6 +140,7 @@ def test_a_feature_requested_later_is_published_as_a_result_of_its_own(
         RECOGNIZED,
         features=(*RECOGNIZED.features, state(Feature.TEXT, Status.PENDING)),
         result_delivery=2,
+        last_delivery=2,
     )
     world = World(memory, later)
     world.recognize()
