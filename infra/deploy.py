@@ -16,7 +16,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import chalice_command, chalice_record, policies, webhook_secrets
+from infra import chalice_command, chalice_record, policies, stream_filter, webhook_secrets
 from infra.account import Account
 from infra.configuration import StageConfiguration
 from infra.errors import DeployError
@@ -62,6 +62,7 @@ def deploy(
     lines = chalice_command.run(
         "deploy", stage, project=project, environment=environment, progress=print_progress
     )
+    stream_filter.apply(account.client("lambda"), stage)
     return next(
         line.partition("Rest API URL:")[2].strip() for line in lines if "Rest API URL:" in line
     )

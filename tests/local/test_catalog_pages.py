@@ -12,12 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.aws.dynamodb_table import Table
+from chalicelib.catalog.findings_changes import FindingsChange
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.keys import label_key
 from chalicelib.catalog.labels import LabelCounts
+from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.query import PageRequest
 from chalicelib.catalog.search import ImageSearch
+from chalicelib.catalog.search_index import SearchIndex
 from chalicelib.model.errors import InvalidRequest, UnknownLabel
 from chalicelib.model.findings import Label
 from chalicelib.model.image import Image, Status
@@ -224,6 +227,8 @@ def test_labels_are_counted_until_their_images_are_removed(fresh: FreshTables) -
     catalog = Catalog(table)
     for each in (*cats[:3], *dogs):
         assert catalog.forget(catalog.snapshot(each.id))
+    removed = (FindingsChange(each.id) for each in (*cats[:3], *dogs))
+    SearchIndex(table, ModelVersions(table)).follow(removed)
     assert label_counts(counts, "") == {"Cat": 17}
 
 
