@@ -2,13 +2,15 @@
 
 import random
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as EndpointError
 
 Values = dict[str, Any]
 Item = Mapping[str, Any]  # attribute names to DynamoDB's typed values, as the boto3 client has them
@@ -173,11 +175,12 @@ class Table:
     def transact(self, actions: list[Values]) -> bool:
         """Carry out all of the actions, at most 100, or none of them.
 
-        Returns False if the condition of an action does not hold. A repetition by botocore after a
-        time-out has no second effect, because it carries the same ClientRequestToken.
+        Returns False if the condition of an action does not hold. All attempts carry one
+        ClientRequestToken, so that one that follows a lost response has no second effect.
         """
+        request = {"TransactItems": actions, "ClientRequestToken": uuid.uuid4().hex}
         try:
-            _with_retries(lambda: self._client.transact_write_items(TransactItems=actions))
+            _with_retries(lambda: self._client.transact_write_items(**request))
         except self._client.exceptions.TransactionCanceledException as error:
             if "ConditionalCheckFailed" in _cancellation_reasons(error):
                 return False
@@ -187,7 +190,7 @@ class Table:
     def add(self, pk: str, sk: str, numbers: Mapping[str, int]) -> None:
         """Add to numeric attributes of an item, which is created if it does not exist."""
         request = self._add(pk, sk, numbers, {})
-        _with_retries(lambda: self._client.update_item(**request))
+        _with_retries(lambda: self._client.update_item(**request), is_repeatable=False)
 
     def write_batch(self, puts: Iterable[Values], deletes: Iterable[tuple[str, str]] = ()) -> None:
         """Write whole items and delete others by their keys, in calls of 25 and in no order.
@@ -248,15 +251,21 @@ class Table:
         }
 
 
-def _with_retries(call: Callable[[], Any]) -> Any:
-    """The response of a call; while it fails with a temporary error, up to 10 attempts."""
+def _with_retries(call: Callable[[], Any], *, is_repeatable: bool = True) -> Any:
+    """The response of a call; while it fails with a temporary error, up to 10 attempts.
+
+    A call that is not `is_repeatable` is not made again if its response is lost.
+    """
     for attempt in range(_MAX_ATTEMPTS - 1):
         try:
             return call()
         except ClientError as error:
             if not _is_temporary(error):
                 raise
-            _pause(attempt)
+        except (HTTPClientError, EndpointError):
+            if not is_repeatable:
+                raise
+        _pause(attempt)
     return call()
 
 

@@ -205,6 +205,8 @@ class Leases:
             if self._write(row, after, now):
                 return after
             row = self._catalog.row(row.image.id)
+        if row is not None and _has_outcomes(row.image, outcomes, now):
+            return row  # this write, whose response was lost
         return None
 
     def _write(self, before: Row, after: Row, now: datetime) -> bool:
@@ -218,6 +220,11 @@ class Leases:
         return self._table.transact(
             [put, *self._deliveries.begin_in_transaction(image.id, delivery)]
         )
+
+
+def _has_outcomes(image: Image, outcomes: Sequence[FeatureOutcome], now: datetime) -> bool:
+    completed = {state.name for state in image.features if state.recognized_at == now}
+    return completed.issuperset(outcome.feature for outcome in outcomes)
 
 
 def _after(row: Row, outcomes: Sequence[FeatureOutcome], findings: Findings, now: datetime) -> Row:

@@ -1,5 +1,6 @@
 """The use case: recognize the pending features of a stored image, each of them once."""
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -112,7 +113,13 @@ class ImageRecognition:
                 if last_attempt:
                     round_.fail(call, failure_of(error))
         if round_.outcomes:
-            self._record(lease, round_)
+            try:
+                self._record(lease, round_)
+            except Exception:
+                # What was paid for is kept. The next attempt need not wait for the lease to expire.
+                with contextlib.suppress(Exception):
+                    self._leases.release(lease)
+                raise
         else:
             self._leases.release(lease)
         if round_.temporary_error:
