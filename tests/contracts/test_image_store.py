@@ -1,10 +1,13 @@
 """What intake, recognition and removal rely on in the image store."""
 
 import pytest
+from botocore.exceptions import ClientError
 
+from chalicelib.catalog import image_store
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import image_key
+from tests.helpers.aws_faults import client_error, failing
 from tests.helpers.memory import MemoryAws
 
 A, B, C = ("0" * 31 + digit for digit in "abc")
@@ -62,3 +65,29 @@ def test_pages_list_images_in_order_and_omit_other_objects(
     assert ([image_id for image_id, _ in stored], after) == ([A, B, C], "")
     stored, after = store.page(image_key(A))
     assert [image_id for image_id, _ in stored] == [B, C]
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_an_image_is_stored_although_s3_reports_a_conflict_at_first(
+    aws: MemoryAws, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """S3 answers 409 while another request writes or deletes the key; nothing is stored then."""
+    monkeypatch.setattr(image_store, "_pause", lambda attempt: None)
+    client = aws.client("s3")
+    store = ImageStore(client, aws.bucket_name)
+    conflicts = [client_error("PutObject", "ConditionalRequestConflict", 409)] * times
+    with failing(client, "PutObject", *conflicts):
+        assert put(store, A)
+    assert store.exists(A)
+
+
+def test_an_image_that_s3_keeps_refusing_is_not_taken_for_stored(
+    aws: MemoryAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_store, "_pause", lambda attempt: None)
+    client = aws.client("s3")
+    store = ImageStore(client, aws.bucket_name)
+    conflicts = [client_error("PutObject", "ConditionalRequestConflict", 409)] * 6
+    with failing(client, "PutObject", *conflicts), pytest.raises(ClientError):
+        put(store, A)
+    assert not store.exists(A)

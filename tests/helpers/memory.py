@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import boto3
+from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 from moto import mock_aws
 
 from chalicelib.aws.dynamodb_table import Table
@@ -20,6 +22,8 @@ from chalicelib.catalog.items import Row, delivery_values, feature_values, row_v
 from chalicelib.catalog.leases import Leases
 from chalicelib.model.findings import Feature, Findings
 from chalicelib.model.image import Image, Status
+from chalicelib.model.serialization import timestamp
+from tests.helpers.stage_process import PROJECT
 from tests.helpers.table_stream import MemoryStream, TableStream
 
 BUCKET_NAME = "images-bucket"
@@ -97,24 +101,28 @@ class MemoryCatalog:
             self.table.put(delivery_values(image.id, delivery))
         for state in image.features:
             if state.status is Status.RECOGNIZED:
-                self.table.put(feature_values(image.id, state.name, image.findings))
+                values = feature_values(image.id, state.name, image.findings)
+                self.table.put(values | {"created_at": timestamp(image.created_at)})
 
 
 def create_table(client: Any, name: str) -> None:
-    """Create a table with the catalog's keys but without its indexes."""
+    """Create a table with the keys, indexes and stream of the catalog's table."""
+    definition = _catalog_table()
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        KeySchema=definition["KeySchema"],
+        AttributeDefinitions=definition["AttributeDefinitions"],
+        GlobalSecondaryIndexes=definition["GlobalSecondaryIndexes"],
+        StreamSpecification={"StreamEnabled": True} | definition["StreamSpecification"],
     )
+
+
+@cache
+def _catalog_table() -> dict[str, Any]:
+    template = loads((PROJECT / "infra" / "recognition.yaml").read_text())
+    properties: dict[str, Any] = template["Resources"]["CatalogTable"]["Properties"]
+    return properties
 
 
 def create_queues(client: Any, name: str, max_receives: int) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import pytest
 
 from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.images import RowKeepsChanging
+from chalicelib.model.findings import Feature
 from tests.helpers.images import IMAGE_ID, PENDING
 from tests.helpers.memory import MemoryCatalog
 
@@ -60,4 +61,28 @@ def test_an_image_that_keeps_changing_is_left_for_the_next_delivery_of_the_event
     after_each_check(memory, lambda: memory.write(PENDING), monkeypatch)
     with pytest.raises(RowKeepsChanging):
         removal.forget(IMAGE_ID)
+    assert memory.catalog.find(IMAGE_ID) == PENDING
+
+
+def test_an_image_posted_again_from_its_known_url_between_check_and_deletion_stays(
+    memory: MemoryCatalog, removal: ImageRemoval, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in the item changes, because the source and the features are the known ones."""
+
+    def post_again() -> None:
+        is_new = memory.store.put(IMAGE_ID, b"content", "image/png", [Feature.LABELS])
+        memory.catalog.register(PENDING, is_stored_anew=is_new)
+
+    after_each_check(memory, post_again, monkeypatch)
+    assert not removal.forget(IMAGE_ID)
+    assert memory.catalog.find(IMAGE_ID) == PENDING
+
+
+def test_an_image_posted_again_before_the_removal_of_its_items_ends_is_new(
+    memory: MemoryCatalog, removal: ImageRemoval
+) -> None:
+    stale = memory.catalog.snapshot(IMAGE_ID)
+    assert removal.forget(IMAGE_ID)
+    assert memory.catalog.register(PENDING, is_stored_anew=True).is_new
+    assert not memory.catalog.forget(stale)  # a second removal, with what it had read before
     assert memory.catalog.find(IMAGE_ID) == PENDING

@@ -5,13 +5,18 @@ import pytest
 
 from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.model.findings import Feature, Findings, RekognitionCall, Text
-from chalicelib.model.image import Failure, Image, Status
+from chalicelib.model.image import DeliveryStatus, Failure, Image, Status
 from chalicelib.recognition.recognize import (
     LEASE_DURATION,
     ImageRecognition,
     RecognitionInProgress,
 )
-from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, RekognitionResponse
+from chalicelib.recognition.rekognition import (
+    ImageRefused,
+    ObjectUnreadable,
+    RekognitionResponse,
+    Throttled,
+)
 from tests.helpers.fakes import FakeRekognition, FakeResultsTopic
 from tests.helpers.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
 from tests.helpers.memory import MemoryCatalog
@@ -229,3 +234,46 @@ def test_the_result_of_an_image_removed_during_recognition_is_dropped(
     world.recognize()
     assert world.catalog.find(IMAGE_ID) is None
     assert world.results.published == []
+
+
+def test_another_message_recognizes_what_failed_for_a_temporary_reason(
+    memory: MemoryCatalog,
+) -> None:
+    """A redriven dead letter is such a message."""
+    world = World(memory, DetectLabels=Throttled("too many requests"))
+    with pytest.raises(Throttled):
+        world.recognize(last_attempt=True)
+    assert world.image.status is Status.FAILED
+    world.rekognition.responses["DetectLabels"] = LABELS
+    world.recognize()
+    assert (world.image.status, world.image.failure) == (Status.RECOGNIZED, None)
+    assert world.results.deliveries == [1, 2]
+    assert [each.status for each in world.image.deliveries][-1] is DeliveryStatus.PENDING
+
+
+def test_another_message_only_publishes_again_what_failed_for_good(memory: MemoryCatalog) -> None:
+    failure = Failure("InvalidImageFormatException", "Not an image.")
+    world = World(memory, DetectLabels=ImageRefused(failure))
+    world.recognize()
+    world.recognize()
+    assert world.rekognition.calls == [DETECT_LABELS]
+    assert world.results.deliveries == [1, 1]
+
+
+def test_a_removal_while_the_missing_object_is_noticed_leaves_an_image_that_is_posted_again(
+    memory: MemoryCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(memory, DetectLabels=ObjectUnreadable("no such object"))
+    memory.store.delete(IMAGE_ID)
+    exists = memory.store.exists
+
+    def check_then_post_again(image_id: str) -> bool:
+        answer = exists(image_id)
+        is_new = memory.store.put(IMAGE_ID, b"content", "image/png", [Feature.LABELS])
+        memory.catalog.register(PENDING, is_stored_anew=is_new)
+        return answer
+
+    monkeypatch.setattr(memory.store, "exists", check_then_post_again)
+    with pytest.raises(ObjectUnreadable):
+        world.recognize()
+    assert world.image.status is Status.PENDING
