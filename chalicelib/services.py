@@ -56,12 +56,14 @@ class Services:
     @cached_property
     def intake(self) -> "ImageIntake":
         """The way in for every image: fetch, check, store, register."""
-        # Fetching and decoding are a quarter of all imports, and only the intake needs them.
+        # Fetching is a quarter of all imports, and only the intake needs it.
         from chalicelib.intake.accept import ImageIntake
         from chalicelib.intake.fetching.fetch import fetch
+        from chalicelib.intake.images.isolated_decoder import IsolatedDecoder
 
         return ImageIntake(
             partial(fetch, limits=self._settings.fetch_limits),
+            IsolatedDecoder(),
             self.store,
             self.catalog,
             self.recognition_requests,

@@ -10,7 +10,8 @@ from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.fetching.fetch import FetchedImage
-from chalicelib.intake.images.prepare import PreparedImage, prepare
+from chalicelib.intake.images.isolated_decoder import IsolatedDecoder
+from chalicelib.intake.images.prepared_image import PreparedImage
 from chalicelib.model.changes import with_features_requested
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import image_id_of_content
@@ -34,12 +35,14 @@ class ImageIntake:
     def __init__(
         self,
         fetch: Callable[[str], FetchedImage],
+        decoder: IsolatedDecoder,
         store: ImageStore,
         catalog: Catalog,
         requests: RecognitionRequests,
         usage: Usage,
     ) -> None:
         self._fetch = fetch
+        self._decoder = decoder
         self._store = store
         self._catalog = catalog
         self._requests = requests
@@ -64,6 +67,7 @@ class ImageIntake:
         of FetchError or ImageContentError and stores nothing if the image cannot be fetched or
         used.
         """
+        self._decoder.start()  # it loads while the image is on its way
         with timed("FetchSeconds"):
             fetched = self._fetch(url)
         return self.accept_content(fetched.content, features, source=url)
@@ -77,7 +81,7 @@ class ImageIntake:
         and the features that it does not have. Raises a subclass of ImageContentError and stores
         nothing if the bytes are no usable image.
         """
-        prepared = prepare(content)
+        prepared = self._decoder.prepare(content)
         image_id = image_id_of_content(content)
         with about_image(image_id):
             return self._store_and_register(image_id, prepared, features, source)

@@ -1,11 +1,13 @@
-"""Decodes an image; its dimensions are checked before memory is allocated."""
+"""Decodes an image, after what that costs was checked."""
 
 import importlib
 import io
 import warnings
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from chalicelib.intake.images.file_structure import check_structure
+from chalicelib.intake.images.decoding_cost import MAX_PIXELS, check_cost
+from chalicelib.intake.images.essentials import Essentials
 from chalicelib.model.errors import ImageContentError, ImageDamaged, ImageTooLarge, ImageTooSmall
 
 if TYPE_CHECKING:
@@ -15,14 +17,9 @@ if TYPE_CHECKING:
 MIN_SIDE_PIXELS = 80
 MAX_SIDE_PIXELS = 10_000
 
-# For every kind of image. Up to this size, decoding, rotating and encoding fit into a Lambda
-# function with 1,769 MB of memory (docs/decisions/0022).
-MAX_PIXELS = 100_000_000
-MAX_WEBP_PIXELS = 64_000_000  # the WebP decoder holds four copies at once
-
-# Each kind's Pillow plugin and formats. Only this plugin is imported; Pillow would try all of them.
+# Each kind's Pillow plugin and formats. Only this plugin is used; Pillow would try all of them.
 _DECODERS = {
-    "JPEG": ("PIL.MpoImagePlugin", ("JPEG", "MPO")),
+    "JPEG": ("PIL.JpegImagePlugin", ("JPEG",)),
     "PNG": ("PIL.PngImagePlugin", ("PNG",)),
     "GIF": ("PIL.GifImagePlugin", ("GIF",)),
     "WEBP": ("PIL.WebPImagePlugin", ("WEBP",)),
@@ -33,13 +30,30 @@ _DECODERS = {
 }
 
 
-def decode(content: bytes, kind: str) -> "ImageFile":
+def load_decoders() -> None:
+    """Import every decoder that is installed, each with one thread."""
+    for module, _ in _DECODERS.values():
+        if find_spec(module.partition(".")[0]):
+            importlib.import_module(module)
+    from PIL import Image
+
+    Image.preinit()  # what saving an image imports
+    # Several threads hold several pictures, and a function has one CPU.
+    from PIL import AvifImagePlugin
+
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    if find_spec("pillow_heif"):
+        import pillow_heif
+
+        pillow_heif.options.DECODE_THREADS = 1
+
+
+def decode(file: Essentials, kind: str) -> "ImageFile":
     """The first frame, fully decoded, without EXIF's orientation applied.
 
-    `kind` is what `kind_of` returns. Raises ImageTooSmall, ImageTooLarge, ImageTooComplex or
-    ImageDamaged.
+    `kind` is what `kind_of` returns. Raises ImageTooSmall, ImageTooLarge, ImageTooComplex,
+    ImageDamaged, or MemoryError.
     """
-    check_structure(content, kind)
     from PIL import Image
 
     module, formats = _DECODERS[kind]
@@ -47,11 +61,12 @@ def decode(content: bytes, kind: str) -> "ImageFile":
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own pixel limit; ours follows
-            image = Image.open(io.BytesIO(content), formats=formats)
-            _check_size(image.size, kind)
+            image = Image.open(io.BytesIO(file.content), formats=formats)
+            _check_size(image.size)
+            check_cost(image, file, kind)
             image.load()
-            _check_size(image.size, kind)  # some decoders learn the size only now
-    except ImageContentError:
+            _check_size(image.size)  # some decoders learn the size only now
+    except (ImageContentError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageTooLarge(
@@ -66,13 +81,12 @@ def decode(content: bytes, kind: str) -> "ImageFile":
     return image
 
 
-def _check_size(size: tuple[int, int], kind: str) -> None:
+def _check_size(size: tuple[int, int]) -> None:
     width, height = size
-    max_pixels = MAX_WEBP_PIXELS if kind == "WEBP" else MAX_PIXELS
-    if width * height > max_pixels:
+    if width * height > MAX_PIXELS:
         raise ImageTooLarge(
-            f"The {kind} image has {width} x {height} pixels, more than {max_pixels:,}. Send a "
-            "smaller version."
+            f"The image has {width} x {height} pixels, more than {MAX_PIXELS:,}. Send a smaller "
+            "version."
         )
     scale = min(1.0, MAX_SIDE_PIXELS / max(width, height, 1))
     if min(width, height) * scale < MIN_SIDE_PIXELS:

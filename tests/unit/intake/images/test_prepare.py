@@ -18,7 +18,8 @@ from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, ImageStat
 
 from chalicelib.intake.images import kinds, passthrough
 from chalicelib.intake.images import prepare as preparing
-from chalicelib.intake.images.prepare import PreparedImage, prepare
+from chalicelib.intake.images.prepare import prepare
+from chalicelib.intake.images.prepared_image import PreparedImage
 from chalicelib.model.errors import (
     ImageContentError,
     ImageDamaged,
@@ -32,6 +33,7 @@ from chalicelib.model.errors import (
 
 PHOTOGRAPHS = Path(__file__).parents[4] / "localcloud" / "photographs"
 CAT = Image.open(PHOTOGRAPHS / "chelsea-cat.png").convert("RGB")
+CAT.info.clear()  # a color profile, which is written anew
 CORNERS = {"red": (0, 0), "green": (1, 0), "blue": (0, 1), "white": (1, 1)}
 
 ORIENTATION, GPS = 0x0112, 0x8825
@@ -71,6 +73,11 @@ def checked(prepared: PreparedImage) -> Image.Image:
     assert 80 <= min(image.size) <= max(image.size) <= 10_000
     assert len(prepared.content) <= 15_000_000
     return image
+
+
+def pixels(content: bytes) -> tuple[str, bytes]:
+    image = Image.open(io.BytesIO(content))
+    return image.mode, image.tobytes()
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
@@ -140,13 +147,20 @@ def test_every_kind_becomes_the_same_image(kind: str) -> None:
 @pytest.mark.parametrize(
     "name", ["chelsea-cat.png", "cameraman-grey.png", "rocket.jpg", "pagoda.jpg", "dahlia.jpg"]
 )
-def test_what_rekognition_accepts_passes_through_byte_for_byte(name: str) -> None:
+def test_what_rekognition_accepts_keeps_its_pixels(name: str) -> None:
     content = (PHOTOGRAPHS / name).read_bytes()
 
     prepared = prepare(content)
 
-    assert prepared.content == content
+    assert pixels(prepared.content) == pixels(content)
+    assert len(prepared.content) <= len(content)
     checked(prepared)
+    assert prepare(prepared.content).content == prepared.content
+
+
+@pytest.mark.parametrize("content", [A_JPEG, A_PNG])
+def test_a_file_of_nothing_but_pixels_is_stored_byte_for_byte(content: bytes) -> None:
+    assert prepare(content).content == content
 
 
 @pytest.mark.parametrize("orientation", STORED_AS)
@@ -232,15 +246,7 @@ def test_exif_with_too_many_values_is_not_parsed() -> None:
     prepared = prepare(A_PNG[:33] + chunk(b"eXIf", exif) + A_PNG[33:])
 
     assert time.process_time() - started < 1  # second; parsing it takes 5
-    assert len(prepared.content) < 100_000
-
-
-def test_metadata_without_a_location_passes_through() -> None:
-    exif = Image.Exif()
-    exif[0x010F] = "A maker of cameras"
-    content = encoded(CAT, "JPEG", exif=exif, dpi=(300, 300))
-
-    assert prepare(content).content == content
+    assert prepared.content == A_PNG
 
 
 def test_the_color_profile_survives_re_encoding() -> None:
@@ -334,7 +340,7 @@ def test_a_second_image_in_the_file_is_not_stored() -> None:
         prepared = prepare(content)
         assert prepared.content.count(b"\xff\xd8\xff") == 1
         assert prepared.original_kind == "JPEG"
-        assert difference(checked(prepared), CAT) < 5
+        assert pixels(prepared.content) == pixels(content)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -468,7 +474,7 @@ def jpeg_that_claims(width: int, height: int) -> bytes:
         png_that_claims(50_000, 50_000, bytes(10_000_000)),
         jpeg_that_claims(65_500, 65_500),
         b"BM" + struct.pack("<IHHIIIIHH", 100, 0, 0, 54, 40, 60_000, 60_000, 1, 24) + bytes(60),
-        encoded(Image.new("L", (8_001, 8_001)), "WEBP", method=0),
+        encoded(Image.new("L", (8_600, 8_600)), "WEBP", method=0),
     ],
 )
 def test_an_image_with_too_many_pixels_is_refused_from_its_header(content: bytes) -> None:
@@ -485,15 +491,14 @@ def test_a_truncated_file_is_refused(kind: str, fraction: float) -> None:
         prepare(content[: int(len(content) * fraction)])
 
 
-def test_a_png_that_is_a_decompression_bomb_is_refused() -> None:
+def test_compressed_texts_of_a_png_are_not_decompressed() -> None:
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
     for number in range(80):
         text.add_text(f"text {number}", "x" * 1_000_000, zip=True)
 
-    with pytest.raises(ImageDamaged):
-        prepare(encoded(CAT, "PNG", pnginfo=text))
+    assert prepare(encoded(CAT, "PNG", pnginfo=text)).content == A_PNG
 
 
 def test_a_png_with_16_bits_per_channel_is_stored_with_8() -> None:
@@ -521,7 +526,6 @@ def tiff_with_strips(count: int) -> bytes:
     "content",
     [
         A_JPEG[:2] + b"\xff\xfe\0\x02" * 5_000_000 + A_JPEG[2:],
-        A_JPEG[:2] + b"\xff" * 20_000_000 + A_JPEG[2:],
         A_JPEG[:2] + b"\xff\xe1\0\x02" * 5_000_000 + A_JPEG[2:],
         A_JPEG[:-2] + b"\xff\xda\0\x0c\x03\x01\0\x02\x11\x03\x11\0\x3f\0" * 65 + A_JPEG[-2:],
         A_PNG[:33] + chunk(b"tEXt", b"a\0b") * 1_000_000 + A_PNG[33:],
@@ -531,13 +535,13 @@ def tiff_with_strips(count: int) -> bytes:
         A_GIF[:GIF_START] + b"\x01" * 20_000_000 + A_GIF[GIF_START:],
         tiff_with_strips(2_000_000),
     ],
-    ids=["JPEG comments", "JPEG filler", "JPEG segments", "JPEG scans", "PNG texts", "PNG chunks",
+    ids=["JPEG comments", "JPEG segments", "JPEG scans", "PNG texts", "PNG chunks",
          "GIF comments", "GIF comment in pieces", "GIF filler", "TIFF strips"],
 )  # fmt: skip
 def test_a_file_with_too_many_parts_is_refused_quickly(content: bytes) -> None:
     started = time.process_time()
 
-    with pytest.raises(ImageTooComplex, match=r"20,000 parts or 64 scans"):
+    with pytest.raises(ImageTooComplex, match=r"20,000 parts|64 scans"):
         prepare(content)
 
     assert time.process_time() - started < 1  # second; decoding it takes 5 to several 1,000
