@@ -6,6 +6,7 @@ import warnings
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from chalicelib.intake.images import webp_file
 from chalicelib.intake.images.decoding_cost import MAX_PIXELS, check_cost
 from chalicelib.intake.images.essentials import Essentials
 from chalicelib.model.errors import ImageContentError, ImageDamaged, ImageTooLarge, ImageTooSmall
@@ -58,6 +59,8 @@ def decode(file: Essentials, kind: str) -> "ImageFile":
 
     module, formats = _DECODERS[kind]
     importlib.import_module(module)
+    if kind == "WEBP":
+        _check_pixels(webp_file.size_of(file.content))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own pixel limit; ours follows
@@ -82,15 +85,20 @@ def decode(file: Essentials, kind: str) -> "ImageFile":
 
 
 def _check_size(size: tuple[int, int]) -> None:
+    _check_pixels(size)
     width, height = size
-    if width * height > MAX_PIXELS:
-        raise ImageTooLarge(
-            f"The image has {width} x {height} pixels, more than {MAX_PIXELS:,}. Send a smaller "
-            "version."
-        )
     scale = min(1.0, MAX_SIDE_PIXELS / max(width, height, 1))
     if min(width, height) * scale < MIN_SIDE_PIXELS:
         raise ImageTooSmall(
             f"The image has {width} x {height} pixels. Each side needs at least {MIN_SIDE_PIXELS}, "
             f"even after the longer side is scaled down to {MAX_SIDE_PIXELS:,}."
+        )
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"The image has {width} x {height} pixels, more than {MAX_PIXELS:,}. Send a smaller "
+            "version."
         )
