@@ -1,0 +1,102 @@
+"""Runs `take_in_images` on a batch of ten uploads, as Lambda does, over AWS in memory.
+
+    python -m tests.helpers.intake_batch
+
+Two of the images have 100 megapixels and are rotated, eight have 12. Prints as JSON the states of
+the uploads, and the peaks of resident memory, in bytes: of this process, and of the largest of its
+children and theirs.
+"""
+
+import io
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+from PIL import Image
+
+from chalicelib.aws.clients import client
+from tests.helpers.memory import BUCKET_NAME, TABLE_NAME, create_queues, create_table, memory_aws
+
+
+def main() -> None:
+    """Run the batch and print what became of it."""
+    with memory_aws() as aws:
+        recognition_url, dead_letters_url = create_queues(aws.client("sqs"), "recognition", 5)
+        create_table(aws.client("dynamodb"), "idempotency")
+        os.environ |= {
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "API_TOKENS_PATH": "/tokens",
+            "IMAGES_BUCKET_NAME": BUCKET_NAME,
+            "CATALOG_TABLE_NAME": TABLE_NAME,
+            "IDEMPOTENCY_TABLE_NAME": "idempotency",
+            "INTAKE_QUEUE_URL": aws.queue_url,
+            "RECOGNITION_QUEUE_URL": recognition_url,
+            "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
+            "INTEGRATION_QUEUE_URL": recognition_url,
+            "INTEGRATION_DEAD_LETTERS_URL": dead_letters_url,
+            "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
+        }
+        import app
+
+        uploads = [_upload(number, 10_000 if number in (3, 7) else 3_464) for number in range(10)]
+        started = time.monotonic()
+        app.take_in_images({"Records": [_record(upload) for upload in uploads]}, None)
+        seconds = time.monotonic() - started
+        states = [app.services.uploads.find(upload) for upload in uploads]
+        decoder = getattr(app.services.intake, "_decoder", None)
+        if decoder is not None:
+            decoder.stop()  # the peak of a child counts once it has ended
+    sys.stdout.write(
+        json.dumps(
+            {
+                "statuses": [state.status for state in states],
+                "messages": [state.message for state in states],
+                "own_bytes": _peak(resource.RUSAGE_SELF),
+                "child_bytes": _peak(resource.RUSAGE_CHILDREN),
+                "seconds": seconds,
+            }
+        )
+    )
+
+
+def _upload(number: int, side: int) -> str:
+    """Put a rotated JPEG, written by another process, so that this one stays small."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        output = io.BytesIO()
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image = Image.linear_gradient("L").convert("RGB").resize((side, side - number))
+        image.save(output, "JPEG", exif=exif.tobytes(), comment=str(number))
+        with open(writer, "wb") as pipe:
+            pipe.write(output.getvalue())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        client("s3").put_object(Bucket=BUCKET_NAME, Key=f"uploads/{number}", Body=pipe.read())
+    return str(number)  # not waited for: its peak is none of the batch's
+
+
+def _record(upload: str) -> dict[str, Any]:
+    notification = {
+        "Records": [
+            {"s3": {"bucket": {"name": BUCKET_NAME}, "object": {"key": f"uploads/{upload}"}}}
+        ]
+    }
+    return {
+        "messageId": upload,
+        "receiptHandle": upload,
+        "body": json.dumps(notification),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+
+
+def _peak(who: int) -> int:
+    return resource.getrusage(who).ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    main()
