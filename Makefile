@@ -3,6 +3,7 @@
 # make test   run all tests but the long fault campaigns
 # make check  run the linters, the type checker and the check of links in the docs
 # make lock   resolve requirements.in into requirements.txt, which Chalice packages
+# make fuzz-images [SECONDS=300]  mutate image files, guided by coverage, until one does harm
 # make faults run the long fault campaigns, a failing third party and killed workers: 200 images each
 #
 # make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploy or update a stage on AWS
@@ -18,9 +19,10 @@ EMULATOR := .localcloud/emulator/.installed
 PIP := install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test faults check format lock setup clean deploy destroy token revoke redrive
+.PHONY: help run demo test fuzz-images faults check format lock setup clean deploy destroy token revoke redrive
 
 QUEUE ?= integration
+SECONDS ?= 300
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -36,6 +38,9 @@ test: setup
 
 faults: setup
 	@$(BIN)/python -m pytest -m campaign tests/local/faults
+
+fuzz-images: $(INSTALLED)
+	@$(BIN)/python -m tests.fuzz_images --seconds $(SECONDS)
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -3,8 +3,9 @@
     python -m benchmarks.decoding [--side 10000] [--kind AVIF]
 
 Each kind and mode is prepared once in a process of its own, without limits, and the table of
-docs/decisions/0061 comes from it. A photograph is scaled up, which compresses better than a
-photograph of that size would; "noise" is what compresses worst.
+docs/decisions/0062 comes from it. A photograph is scaled up, which compresses better than a
+photograph of that size would; "noise" is what compresses worst. Files may be larger than a caller
+may send.
 """
 
 import argparse
@@ -38,7 +39,7 @@ def saved(image: Image.Image, kind: str, orientation: int = 1, **options: Any) -
 
 def files(image: Image.Image) -> dict[str, Callable[[], bytes]]:
     """A writer for each kind and mode."""
-    deflate = {"compression": "tiff_adobe_deflate", "strip_size": 1 << 20}
+    deflate: dict[str, Any] = {"compression": "tiff_adobe_deflate", "strip_size": 1 << 20}
     return {
         "JPEG": lambda: saved(image, "JPEG"),
         "JPEG noise": lambda: saved(image, "JPEG", quality=8),
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--kind", default="", help="only those that begin with this")
     options = parser.parse_args()
     load_decoders()
-    decoding_cost.MAX_DECODED_BYTES = 1 << 60  # type: ignore[misc]
+    decoding_cost.MAX_DECODED_BYTES = 1 << 60
     print("| image | file | processor | resident | virtual | bytes per pixel |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in files(Image.new("RGB", (1, 1))):

@@ -146,13 +146,13 @@ class ImageTooSmall(ImageContentError):
 
 
 class ImageTooLarge(ImageContentError):
-    """The image has more pixels than the limit for decoding."""
+    """The image has more pixels, or takes more memory to decode, than the limit."""
 
     STATUS_CODE = 422
 
 
 class ImageTooComplex(ImageContentError):
-    """The image has so many parts that decoding it would take too long."""
+    """Decoding the image takes more time or memory, or it has more parts, than the limit."""
 
     STATUS_CODE = 422
 

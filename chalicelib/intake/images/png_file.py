@@ -23,6 +23,8 @@ _MAX_BYTES = {
     b"cICP": 4,
 }
 
+_PROFILE_NAME = b"ICC Profile\0\0"  # which many programs write; the second 0 is the method
+
 # Where an orientation may be, besides eXIf: ImageMagick's way before PNG had eXIf, and XMP.
 _RAW_EXIF, _XMP = b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"
 
@@ -96,7 +98,7 @@ def _profile_chunk(data: bytes) -> bytes:
     name_end = data.find(b"\0", 0, 80)
     # The name's end is followed by a byte for the method, which is always 0.
     profile = checked_profile(_inflated(data[name_end + 2 :], MAX_PROFILE_BYTES + 1))
-    return b"" if profile is None else _chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))
+    return b"" if profile is None else _chunk(b"iCCP", _PROFILE_NAME + zlib.compress(profile))
 
 
 def _raw_exif(name: bytes, text: bytes) -> bytes:

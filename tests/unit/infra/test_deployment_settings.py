@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 
+from chalicelib.intake.fetching.limits import FetchLimits
+from chalicelib.intake.images.process_limits import ProcessLimits
+
 PROJECT = Path(__file__).parents[3]
 PARTS = ("api", "recognition", "integration")
 CONFIG = json.loads((PROJECT / ".chalice" / "config.json").read_text())
 STAGES = tuple(CONFIG["stages"])
 WORKERS = {
-    "recognize_images": ("api", "Recognition"),
-    "deliver_results": ("integration", "Integration"),
+    "take_in_images": ("api", "Intake", "IntakeVisibilityTimeoutSeconds"),
+    "recognize_images": ("api", "Recognition", "VisibilityTimeoutSeconds"),
+    "deliver_results": ("integration", "Integration", "VisibilityTimeoutSeconds"),
 }
 
 # The functions in app.py, as Chalice names them; api_handler serves all routes.
@@ -82,15 +86,28 @@ def test_the_api_times_out_within_the_29_seconds_of_api_gateway(stage: str) -> N
 def test_visibility_timeouts_are_at_least_six_times_the_functions_timeout(
     stage: str, function: str
 ) -> None:
-    part, queue = WORKERS[function]
+    part, queue, name = WORKERS[function]
     parameters = TEMPLATES[part]["Parameters"]
-    visibility = parameters["VisibilityTimeoutSeconds"]["Default"]
+    visibility = parameters[name]["Default"]
     assert visibility >= 6 * setting(stage, function, "lambda_timeout")
     properties = RESOURCES[f"{queue}Queue"]["Properties"]
     receives = parameters[properties["RedrivePolicy"]["maxReceiveCount"]["Ref"]]
     assert receives["Default"] >= 5
     assert receives["MinValue"] >= 5
-    assert properties["VisibilityTimeout"] == {"Ref": "VisibilityTimeoutSeconds"}
+    assert properties["VisibilityTimeout"] == {"Ref": name}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("function", "images"), [("api_handler", 1), ("take_in_images", 10)])
+def test_a_function_outlives_its_images_even_if_each_reaches_its_limit(
+    stage: str, function: str, images: int
+) -> None:
+    fetching = FetchLimits().deadline_seconds
+    decoding = images * ProcessLimits().cpu_seconds
+    assert setting(stage, function, "lambda_timeout") > fetching + decoding
+    assert setting(stage, function, "lambda_memory_size") * 1024 * 1024 > (
+        ProcessLimits().memory_bytes + images * 40_000_000 + 150_000_000
+    )
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
