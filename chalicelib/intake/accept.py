@@ -16,6 +16,7 @@ from chalicelib.model.changes import with_features_requested
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import image_id_of_content
 from chalicelib.model.image import Content, Image, NewImage, Original, Status
+from chalicelib.model.sources import source_of
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 
 logger = logging.getLogger(__name__)
@@ -77,9 +78,9 @@ class ImageIntake:
     ) -> Accepted:
         """Store the image in `content` and request the recognition of `features`.
 
-        `source` is the URL that the bytes come from. An image that exists already gets the source
-        and the features that it does not have. Raises a subclass of ImageContentError and stores
-        nothing if the bytes are no usable image.
+        `source` is the URL that the bytes come from, of which `source_of` is kept. An image that
+        exists already gets the source and the features that it does not have. Raises a subclass of
+        ImageContentError and stores nothing if the bytes are no usable image.
         """
         prepared = self._decoder.prepare(content)
         image_id = image_id_of_content(content)
@@ -110,7 +111,7 @@ class ImageIntake:
             image_id,
             Status.PENDING,
             now,
-            sources=(source,) if source else (),
+            sources=(source_of(source),) if source else (),
             content=Content(
                 prepared.content_type, prepared.width, prepared.height, len(prepared.content)
             ),

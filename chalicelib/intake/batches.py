@@ -23,6 +23,8 @@ from chalicelib.model.events import NotOurMessage
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure
 from chalicelib.model.serialization import timestamp
+from chalicelib.model.sources import source_of
+from chalicelib.model.texts import MAX_ID_BYTES, fits
 
 if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
@@ -42,7 +44,8 @@ class BatchNotAccepted(Exception):
 class BatchEntry:
     """One URL of a batch.
 
-    `number` is its position in the batch, from 0. `image_id` or `failure` is its outcome; a pending
+    `number` is its position in the batch, from 0. `url` is whole in the entry to fetch, and what
+    `source_of` keeps of it in one that is read. `image_id` or `failure` is its outcome; a pending
     entry has neither.
     """
 
@@ -102,11 +105,13 @@ class Batches:
 
     def find(self, batch_id: str) -> Batch:
         """The batch and the outcomes so far; raises BatchNotFound."""
-        rows = list(self._table.items("pk = :pk", {":pk": _partition(batch_id)}))
+        rows: list[dict[str, Any]] = []
+        if fits(batch_id, MAX_ID_BYTES):
+            rows = list(self._table.items("pk = :pk", {":pk": _partition(batch_id)}))
         batch_row = next((row for row in rows if row["sk"] == "BATCH"), None)
         if batch_row is None:
             raise BatchNotFound(
-                f"There is no batch {batch_id!r}, or it was created more than "
+                f"There is no batch {batch_id!r:.100}, or it was created more than "
                 f"{RETENTION.days} days ago. POST /batches creates one."
             )
         return Batch(
@@ -159,7 +164,7 @@ class Batches:
             {
                 "pk": _partition(entry.batch_id),
                 "sk": f"URL#{entry.number:04}",
-                "url": entry.url,
+                "url": source_of(entry.url),
                 "expires_at": _expiry(datetime.now(UTC)),
                 **outcome,
             }
@@ -183,7 +188,7 @@ def _entry(batch_id: str, row: dict[str, Any]) -> BatchEntry:
     return BatchEntry(
         batch_id,
         number=int(row["sk"].removeprefix("URL#")),
-        url=row["url"],
+        url=source_of(row["url"]),  # rows of an earlier version have the whole URL
         image_id=row.get("image_id"),
         failure=Failure(row["code"], row["message"]) if "code" in row else None,
     )

@@ -18,6 +18,7 @@ from chalicelib.aws.dynamodb_table import Table
 from chalicelib.model.errors import ImageContentError, UploadNotFound
 from chalicelib.model.findings import Feature
 from chalicelib.model.serialization import from_plain, to_plain
+from chalicelib.model.texts import MAX_ID_BYTES, fits
 
 if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
@@ -78,8 +79,15 @@ class Uploads:
     def create(self, features: Sequence[Feature]) -> UploadForm:
         """Create an upload and its form; `features` are what to recognize in the image."""
         upload_id = uuid.uuid4().hex
+        self._write(Upload(upload_id, "WAITING", tuple(features)), datetime.now(UTC))
+        return self._form(upload_id)
+
+    def form(self, upload_id: str) -> UploadForm:
+        """A new form for an upload; raises UploadNotFound."""
+        return self._form(self.find(upload_id).id)
+
+    def _form(self, upload_id: str) -> UploadForm:
         now = datetime.now(UTC)
-        self._write(Upload(upload_id, "WAITING", tuple(features)), now)
         form = self._s3.generate_presigned_post(
             Bucket=self._bucket_name,
             Key=UPLOADS_PREFIX + upload_id,
@@ -90,10 +98,10 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload:
         """The state of an upload; raises UploadNotFound."""
-        upload = self._read(upload_id)
+        upload = self._read(upload_id) if fits(upload_id, MAX_ID_BYTES) else None
         if upload is None:
             raise UploadNotFound(
-                f"There is no upload {upload_id!r}, or it was created more than "
+                f"There is no upload {upload_id!r:.100}, or it was created more than "
                 f"{RETENTION.days} days ago. POST /uploads creates one."
             )
         return upload

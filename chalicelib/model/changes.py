@@ -7,10 +7,7 @@ from types import MappingProxyType
 
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure, FeatureState, Image, Status
-
-# A client may post the same image under a new URL each time, such as a signed URL. Its item must
-# stay below DynamoDB's limit of 400 KB: 20 URLs of at most 8,192 characters take 164 KB.
-MAX_SOURCES = 20
+from chalicelib.model.sources import bounded_sources
 
 
 @dataclass(frozen=True)
@@ -28,16 +25,13 @@ class FeatureOutcome:
 def with_arrival(known: Image, arrival: Image) -> Image:
     """The known image after it arrives again, perhaps from another URL or for more features.
 
-    Adds the arrival's sources while the image has fewer than MAX_SOURCES, fills in `content` and
+    Adds the arrival's sources within the limits of `bounded_sources`, fills in `content` and
     `original` where they are missing, and requests the arrival's pending features.
     """
-    sources = known.sources
-    if len(sources) < MAX_SOURCES:
-        sources = tuple(sorted({*sources, *arrival.sources}))
     return with_features_requested(
         replace(
             known,
-            sources=sources,
+            sources=bounded_sources(known.sources, arrival.sources),
             content=known.content or arrival.content,
             original=known.original or arrival.original,
         ),

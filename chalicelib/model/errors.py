@@ -32,7 +32,7 @@ class ImageNotFound(ImageRecognitionError):
     @classmethod
     def of(cls, image_id: str) -> "ImageNotFound":
         """The error for an id that no image has; the text may be any string from a request."""
-        return cls(f"There is no image {image_id!r}. GET /images lists all images.")
+        return cls(f"There is no image {image_id!r:.100}. GET /images lists all images.")
 
 
 class NoResultYet(ImageRecognitionError):

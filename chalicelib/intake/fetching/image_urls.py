@@ -7,8 +7,8 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from chalicelib.model.errors import FetchError, InvalidUrl, UrlHasCredentials, UrlSchemeNotAllowed
 
-# The limit of nginx, Apache and IIS for a request line, in characters.
-MAX_URL_LENGTH = 8192
+# The limit of nginx, Apache and IIS for a request line, in bytes.
+MAX_URL_BYTES = 8192
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -65,12 +65,13 @@ class ImageUrl:
 
 
 def parse_image_url(text: str) -> ImageUrl:
-    """Parse a URL of at most MAX_URL_LENGTH characters.
+    """Parse a URL of at most MAX_URL_BYTES bytes in UTF-8.
 
     Raises InvalidUrl, UrlSchemeNotAllowed or UrlHasCredentials.
     """
-    if len(text) > MAX_URL_LENGTH:
-        raise InvalidUrl(f"The URL has {len(text)} characters; the limit is {MAX_URL_LENGTH}.")
+    size = len(text.encode("utf-8", "replace"))
+    if size > MAX_URL_BYTES:
+        raise InvalidUrl(f"The URL has {size} bytes in UTF-8; the limit is {MAX_URL_BYTES}.")
     ambiguous = _AMBIGUOUS.search(text)
     if ambiguous:
         raise InvalidUrl(
@@ -80,15 +81,16 @@ def parse_image_url(text: str) -> ImageUrl:
     try:
         split = urlsplit(text)
     except ValueError as error:
-        raise InvalidUrl(f"The URL cannot be parsed: {error}.") from error
+        # Python's message quotes the authority, which may contain a password.
+        raise InvalidUrl("The URL's host or port cannot be parsed. Check its spelling.") from error
     if split.scheme not in _DEFAULT_PORTS:
         raise UrlSchemeNotAllowed(
             f"The URL's scheme is {split.scheme[:20]!r}; only http and https are fetched."
         )
     if "@" in split.netloc:
         raise UrlHasCredentials(
-            "The URL has a user name or password before its host. Remove it, because URLs are "
-            "stored and shown. A URL with a signature in its query works."
+            "The URL has a user name or password before its host. Remove it. A URL with a "
+            "signature in its query works, and the signature is neither stored nor shown."
         )
     host, port = _host_and_port(split.netloc)
     return ImageUrl(
@@ -119,7 +121,9 @@ def parse_origin(text: str) -> str:
 def _host_and_port(netloc: str) -> tuple[str, int | None]:
     authority = _AUTHORITY.fullmatch(netloc)
     if not authority:
-        raise InvalidUrl(f"The URL's host {netloc[:253]!r} cannot be parsed.")
+        # What follows the colon can be the start of a password that contains a # or a /.
+        host = netloc.partition(":")[0]
+        raise InvalidUrl(f"The URL's host {host[:253]!r} or its port cannot be parsed.")
     port = int(authority["port"]) if authority["port"] else None
     if port is not None and not 1 <= port <= 65535:
         raise InvalidUrl(f"The URL's port is {port}; ports are 1 to 65535.")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +62,34 @@ def test_an_accepted_batch_has_every_url_in_the_queue(memory: MemoryCatalog, siz
     assert {entry.features for entry in entries} == {(Feature.TEXT,)}
     (item,) = items(memory, batch.id)
     assert item["total"] == size
+
+
+@pytest.mark.parametrize("error", [None, NotAnImage("No image.")])
+def test_the_table_has_no_secret_of_a_url_that_the_queue_has_whole(
+    memory: MemoryCatalog, error: Exception | None
+) -> None:
+    url = "https://alice:pa55@example.com/cat.jpg?id=5&X-Amz-Signature=abcdef#x"
+    entry = replace(ENTRY, url=url)
+    assert parse_batch_entry(json.loads(message_of(memory, url))).url == url
+    batches(memory).take_in(entry, FakeIntake(error), last_attempt=True)  # type: ignore[arg-type]
+    (row,) = (item for item in items(memory, "b") if item["sk"] != "BATCH")
+    assert row["url"] == "https://example.com/cat.jpg?id=5"
+
+
+def test_a_row_of_an_earlier_version_is_shown_without_secrets(memory: MemoryCatalog) -> None:
+    batch = batches(memory).create(["u"], ENTRY.features)
+    url = "https://example.com/cat.jpg?token=abcdef"
+    row = {"pk": f"BATCH#{batch.id}", "sk": "URL#0000", "url": url, "image_id": IMAGE_ID}
+    memory.table.put(row)
+    values = batch_values(batches(memory).find(batch.id), {})
+    assert [each["url"] for each in values["images"]] == ["https://example.com/cat.jpg"]
+
+
+def message_of(memory: MemoryCatalog, url: str) -> str:
+    """The message that a batch of one URL puts into the queue."""
+    batches(memory).create([url], ENTRY.features)
+    response = memory.aws.client("sqs").receive_message(QueueUrl=memory.aws.queue_url)
+    return str(response["Messages"][0]["Body"])
 
 
 def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages(memory: MemoryCatalog) -> None:

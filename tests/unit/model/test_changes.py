@@ -2,7 +2,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.model.changes import (
-    MAX_SOURCES,
     FeatureOutcome,
     with_arrival,
     with_features_requested,
@@ -11,6 +10,7 @@ from chalicelib.model.changes import (
 )
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure, Status
+from chalicelib.model.sources import MAX_SOURCES, MAX_SOURCES_BYTES
 from tests.helpers.images import CREATED_AT, PENDING, RECOGNIZED, recognized, state
 
 LATER = CREATED_AT + timedelta(minutes=1)
@@ -86,6 +86,15 @@ def test_the_same_image_from_another_url_gets_one_more_source_up_to_the_limit() 
     for number in range(MAX_SOURCES + 5):
         image = with_arrival(image, replace(PENDING, sources=(f"https://a.example/{number}",)))
     assert len(image.sources) == MAX_SOURCES
+
+
+def test_long_urls_of_many_callers_leave_room_in_the_item_and_keep_the_first_source() -> None:
+    image = replace(PENDING, sources=("https://owner.example/cat.jpg",))
+    for number in range(50):
+        url = f"https://a.example/{number}/{chr(0x1F600) * 400}#{chr(0x1F600) * 8000}"
+        image = with_arrival(image, replace(PENDING, sources=(url,)))
+    assert "https://owner.example/cat.jpg" in image.sources
+    assert sum(len(source.encode()) for source in image.sources) <= MAX_SOURCES_BYTES
 
 
 def test_an_image_recognized_before_it_is_registered_gets_its_content() -> None:
