@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from chalicelib.api.idempotency import IdempotentRequests
+from chalicelib.api.resources import Resources
 from chalicelib.api.tokens import Tokens
 from chalicelib.aws.clients import client
 from chalicelib.aws.dynamodb_table import Table
@@ -94,7 +95,10 @@ class Services:
     @cached_property
     def idempotent_requests(self) -> IdempotentRequests:
         """Responses of requests that carry an Idempotency-Key."""
-        return IdempotentRequests(client("dynamodb"), self._settings.idempotency_table_name)
+        resources = Resources(self.catalog, self.catalog_pages, self.uploads, self.batches)
+        return IdempotentRequests(
+            client("dynamodb"), self._settings.idempotency_table_name, resources.read
+        )
 
     @cached_property
     def intake_queue(self) -> Queue:

@@ -1,12 +1,12 @@
-"""A request repeated with the same Idempotency-Key gets the first request's response.
+"""A request repeated with the same Idempotency-Key has its effect once, and the same response.
 
-Powertools' idempotency utility stores responses in a DynamoDB table of its own for 24 hours. It
-stores nothing for a request that raises an error, so a retry of that request runs again.
+Powertools' idempotency utility stores what is needed to respond again in a DynamoDB table of its
+own for 24 hours: the status and the path of the resource, which is then read as it is. Findings are
+never stored here, so an item stays small, and what somebody deletes is deleted here too. Nothing is
+stored for a request that raises an error, so a retry of that request runs again.
 """
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -28,11 +28,17 @@ Route = Callable[Arguments, RouteResponse]
 
 
 class IdempotentRequests:
-    """The stored responses of one stage, by caller and Idempotency-Key."""
+    """The stored responses of one stage, by caller and Idempotency-Key.
 
-    def __init__(self, client: Any, table_name: str) -> None:
+    `read_again` returns the body for the path of a resource; it raises what GET of that path would.
+    """
+
+    def __init__(
+        self, client: Any, table_name: str, read_again: Callable[[str], dict[str, Any]]
+    ) -> None:
         self._client = client
         self._table_name = table_name
+        self._read_again = read_again
 
     def once(
         self,
@@ -42,14 +48,15 @@ class IdempotentRequests:
         context: Any,
         respond: Callable[[], RouteResponse],
     ) -> RouteResponse:
-        """The stored response for `caller` and `key`; without one, calls and stores `respond()`.
+        """The response of `respond()`, which is called only by the first request with `key`.
 
-        `request` identifies the request: its method, path and body. `context` is Lambda's context;
-        its remaining time limits how long an interrupted request blocks its key.
+        Later ones get its status and location, with the resource as it is now. `request` identifies
+        the request: its method, path, query and body. `context` is Lambda's context; its remaining
+        time limits how long an interrupted request blocks its key.
 
         Raises IdempotencyKeyInUse while a request with the key is in progress, IdempotencyKeyReused
-        if the key belongs to a different `request`, and InvalidRequest for a key that does not have
-        1 to MAX_KEY_LENGTH characters.
+        if the key belongs to a different `request`, InvalidRequest for a key that does not have
+        1 to MAX_KEY_LENGTH characters, and a 404 if the resource is gone.
         """
         if not 0 < len(key) <= MAX_KEY_LENGTH:
             raise InvalidRequest(
@@ -76,8 +83,11 @@ class IdempotentRequests:
         )
         layer = DynamoDBPersistenceLayer(self._table_name, boto3_client=self._client)
 
+        first: list[RouteResponse] = []
+
         def respond_to(data: dict[str, str]) -> dict[str, Any]:
-            return asdict(respond())
+            first.append(respond())
+            return {"status_code": first[0].status_code, "location": first[0].location}
 
         once = idempotent_function(
             respond_to,
@@ -87,7 +97,7 @@ class IdempotentRequests:
             key_prefix="request",
         )
         try:
-            return RouteResponse(**once(data={"caller": caller, "key": key, "request": request}))
+            stored = once(data={"caller": caller, "key": key, "request": request})
         except IdempotencyAlreadyInProgressError as error:
             raise IdempotencyKeyInUse(
                 f"Another request with the Idempotency-Key {key!r} is still in progress. "
@@ -98,6 +108,10 @@ class IdempotentRequests:
                 f"The Idempotency-Key {key!r} belongs to a different request from the last "
                 f"{EXPIRES_AFTER_SECONDS // 3600} hours. Use a new key for a new request."
             ) from error
+        if first:
+            return first[0]
+        location = stored["location"]
+        return RouteResponse(int(stored["status_code"]), self._read_again(location), location)
 
 
 def idempotent(
@@ -118,7 +132,7 @@ def idempotent(
             response = requests().once(
                 key,
                 caller=request.caller,
-                request=f"{request.method_and_path} {hashlib.sha256(request.body).hexdigest()}",
+                request=request.fingerprint,
                 context=request.lambda_context,
                 respond=lambda: route(*args, **kwargs),
             )

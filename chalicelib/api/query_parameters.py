@@ -10,11 +10,20 @@ from chalicelib.catalog.query import BEST, DEFAULT_LIMIT, MAX_LIMIT, NEWEST, Pag
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Status
+from chalicelib.model.texts import fits
 
 MAX_LABELS_LIMIT = 1000
 MAX_QUERY_LABELS = 5
 MAX_LABEL_LENGTH = 256
 FAILURE_CODE_FORM = "the code of an image's failure, such as InvalidImageFormatException"
+
+# DynamoDB's limit for a sort key is 1,024 bytes; the rest is for what `keys` adds to a label's.
+# Case folding and UTF-8 can make a label of 256 characters longer than that.
+MAX_LABEL_KEY_BYTES = 1000
+_LABEL_LIMITS = (
+    f"at most {MAX_LABEL_LENGTH} characters, and {MAX_LABEL_KEY_BYTES} bytes in UTF-8 and in lower "
+    "case"
+)
 
 Parameters = Mapping[str, Sequence[str]]
 
@@ -59,14 +68,19 @@ def image_page(parameters: Parameters) -> PageRequest:
 def label_page(parameters: Parameters) -> tuple[str, int, str | None]:
     """The prefix, limit and cursor of `GET /labels`.
 
-    The prefix has at most MAX_LABEL_LENGTH characters; the limit is 1 to MAX_LABELS_LIMIT. Raises
-    InvalidRequest.
+    The prefix has at most MAX_LABEL_LENGTH characters and a key of at most MAX_LABEL_KEY_BYTES; the
+    limit is 1 to MAX_LABELS_LIMIT. Raises InvalidRequest.
     """
     allowed = ("prefix", "limit", "cursor")
     _refuse_unknown(parameters, allowed)
     query = {name: _single(name, parameters[name]) for name in parameters}
     limit = int(_number(query, "limit", MAX_LIMIT, 1, MAX_LABELS_LIMIT, whole=True))
-    return query.get("prefix", "")[:MAX_LABEL_LENGTH], limit, query.get("cursor")
+    prefix = query.get("prefix", "")
+    if not _is_label(prefix):
+        raise InvalidRequest(
+            f"prefix is {prefix!r:.100}, but must be the start of a label's name: {_LABEL_LIMITS}."
+        )
+    return prefix, limit, query.get("cursor")
 
 
 def features(parameters: Parameters, default: tuple[Feature, ...]) -> tuple[Feature, ...]:
@@ -77,7 +91,7 @@ def features(parameters: Parameters, default: tuple[Feature, ...]) -> tuple[Feat
     _refuse_unknown(parameters, ("features",))
     if "features" not in parameters:
         return default
-    names = parameters["features"][-1].split(",")
+    names = _single("features", parameters["features"]).split(",")
     return parse_features([name.strip() for name in names])
 
 
@@ -89,9 +103,11 @@ def month(parameters: Parameters, now: datetime) -> str:
     _refuse_unknown(parameters, ("month",))
     if "month" not in parameters:
         return f"{now:%Y-%m}"
-    text = parameters["month"][-1]
+    text = _single("month", parameters["month"])
     if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
-        raise InvalidRequest(f"month is {text!r}, but must be a year and a month such as 2026-11.")
+        raise InvalidRequest(
+            f"month is {text!r:.100}, but must be a year and a month such as 2026-11."
+        )
     return text
 
 
@@ -110,14 +126,20 @@ def _refuse_bad_combinations(request: PageRequest, query: Mapping[str, str]) -> 
             "order=best cannot be combined with a time range: omit either order=best, or "
             "created_after and created_before."
         )
+    after, before = request.created_after, request.created_before
+    if after and before and after >= before:
+        raise InvalidRequest(
+            f"created_after is {query['created_after']!r:.100} and created_before is "
+            f"{query['created_before']!r:.100}, but created_after must be the earlier one."
+        )
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
-        if not name.strip() or len(name) > MAX_LABEL_LENGTH:
+        if not name.strip() or not _is_label(name):
             raise InvalidRequest(
-                f"label is {name!r:.100}, but must be a label's name of 1 to {MAX_LABEL_LENGTH} "
-                "characters, such as label=Cat."
+                f"label is {name!r:.100}, but must be a label's name, such as label=Cat: "
+                f"{_LABEL_LIMITS}."
             )
     keys = tuple(dict.fromkeys(map(label_key, names)))
     if len(keys) > MAX_QUERY_LABELS:
@@ -127,11 +149,15 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return keys
 
 
+def _is_label(text: str) -> bool:
+    return len(text) <= MAX_LABEL_LENGTH and fits(label_key(text), MAX_LABEL_KEY_BYTES)
+
+
 def _status(text: str | None) -> Status | None:
     if text is None:
         return None
     if text not in list(Status):
-        raise InvalidRequest(f"status is {text!r}, but must be one of {', '.join(Status)}.")
+        raise InvalidRequest(f"status is {text!r:.100}, but must be one of {', '.join(Status)}.")
     return Status(text)
 
 
@@ -150,7 +176,7 @@ def _order(text: str | None, *, is_default_best: bool) -> str:
     if text is None:
         return BEST if is_default_best else NEWEST
     if text not in (NEWEST, BEST):
-        raise InvalidRequest(f"order is {text!r}, but must be {NEWEST} or {BEST}.")
+        raise InvalidRequest(f"order is {text!r:.100}, but must be {NEWEST} or {BEST}.")
     return text
 
 
@@ -161,21 +187,22 @@ def _time(query: Mapping[str, str], name: str) -> datetime | None:
     try:
         # A plus sign that is not percent-encoded arrives as a space.
         time = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+        in_utc = time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):  # the latter where UTC is not in the years 1 to 9999
+        in_utc = None
+    if in_utc is None:
         raise InvalidRequest(
-            f"{name} is {text!r}, but must be a time with a time zone, such as "
+            f"{name} is {text!r:.100}, but must be a time with a time zone, such as "
             "2026-11-23T12:00:00Z."
         )
-    return time.astimezone(UTC)
+    return in_utc
 
 
 def _refuse_unknown(parameters: Iterable[str], allowed: Sequence[str]) -> None:
     unknown = sorted(set(parameters) - set(allowed))
     if unknown:
         raise InvalidRequest(
-            f"Unknown query parameters {unknown}. Allowed parameters: {', '.join(allowed)}."
+            f"Unknown query parameters {unknown!s:.200}. Allowed parameters: {', '.join(allowed)}."
         )
 
 
@@ -197,7 +224,9 @@ def _number(
         value = float("nan")
     if not minimum <= value <= maximum:
         noun = "a whole number" if whole else "a number"
-        raise InvalidRequest(f"{name} is {text!r}, but must be {noun} from {minimum} to {maximum}.")
+        raise InvalidRequest(
+            f"{name} is {text!r:.100}, but must be {noun} from {minimum} to {maximum}."
+        )
     return value
 
 

@@ -9,10 +9,11 @@ from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.features import parse_features
 from chalicelib.api.query_parameters import FAILURE_CODE_FORM, is_failure_code
 from chalicelib.intake.batches import MAX_URLS
-from chalicelib.intake.fetching.image_urls import MAX_URL_LENGTH
+from chalicelib.intake.fetching.image_urls import MAX_URL_BYTES
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import NewImage
+from chalicelib.model.texts import fits, is_unicode
 
 # API Gateway passes bodies of these types on as binary data.
 IMAGE_CONTENT_TYPES = (
@@ -58,6 +59,8 @@ def image_at_url(body: bytes, default: Features) -> NewImage:
         raise InvalidRequest(
             f"The body must contain the image's URL as a string, such as {_EXAMPLE}."
         )
+    if not is_unicode(url):
+        raise InvalidRequest(f"The URL is {url!r:.100}, which has half of a surrogate pair.")
     return NewImage(_features(values, default), url=url.strip())
 
 
@@ -69,8 +72,8 @@ def upload_features(body: bytes, default: Features) -> Features:
 def batch_request(body: bytes, default: Features) -> tuple[list[str], Features]:
     """The 1 to MAX_URLS URLs and the features in the body of a `POST /batches`.
 
-    Checks each URL's type and length only: an invalid URL becomes a failure of its entry when it is
-    fetched. Raises InvalidRequest.
+    Checks only that each URL is a text that fits: an invalid URL becomes a failure of its entry
+    when it is fetched. Raises InvalidRequest.
     """
     values = _fields(body, _BATCH_EXAMPLE, {"urls", "features"})
     return _batch_urls(values.get("urls")), _features(values, default)
@@ -105,10 +108,10 @@ def _batch_urls(urls: object) -> list[str]:
             f"The batch has {len(urls)} URLs, but must have 1 to {MAX_URLS}. Split a larger batch."
         )
     for index, url in enumerate(urls):
-        if not isinstance(url, str) or not 0 < len(url) <= MAX_URL_LENGTH:
+        if not isinstance(url, str) or not url or not fits(url, MAX_URL_BYTES):
             raise InvalidRequest(
                 f"Entry {index} of urls is {url!r:.100}, but each must be a string of 1 to "
-                f"{MAX_URL_LENGTH} characters."
+                f"{MAX_URL_BYTES} bytes in UTF-8, without half of a surrogate pair."
             )
     return urls
 
@@ -122,7 +125,7 @@ def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
     unknown = sorted(set(values) - allowed)
     if unknown:
         raise InvalidRequest(
-            f"Unknown fields {unknown}. Allowed fields: {', '.join(sorted(allowed))}."
+            f"Unknown fields {unknown!s:.200}. Allowed fields: {', '.join(sorted(allowed))}."
         )
     return values
 
@@ -130,7 +133,7 @@ def _fields(body: bytes, example: str, allowed: set[str]) -> dict[str, Any]:
 def _json_object(body: bytes, example: str) -> dict[str, Any]:
     try:
         values = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for lists in lists in lists …
         values = None
     if not isinstance(values, dict):
         raise InvalidRequest(f"The body must be a JSON object such as {example}.")

@@ -30,20 +30,22 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class RouteResponse:
-    """The response of a POST route, in JSON values only, so that it can be stored and sent again.
+    """The response of a POST route.
 
-    `location` is the path of the created resource, without the stage's prefix.
+    `body` has JSON values only. `location` is the path of the resource in `body`, without the
+    stage's prefix.
     """
 
     status_code: int
     body: Values
-    location: str | None = None
+    location: str
 
     def rendered(self, stage_prefix: str) -> Response:
         """The Chalice response; `stage_prefix`, such as `/api`, precedes the path in Location."""
-        headers: dict[str, str | list[str]] = {"Content-Type": "application/json"}
-        if self.location:
-            headers["Location"] = stage_prefix + self.location
+        headers: dict[str, str | list[str]] = {
+            "Content-Type": "application/json",
+            "Location": stage_prefix + self.location,
+        }
         return Response(body=self.body, status_code=self.status_code, headers=headers)
 
 
@@ -73,7 +75,7 @@ def upload_created(form: "UploadForm") -> RouteResponse:
 
     The caller sends the form's fields and the file to its URL in a `multipart/form-data` POST.
     """
-    return RouteResponse(201, to_plain(form), f"/uploads/{form.id}")
+    return RouteResponse(201, form_values(form), f"/uploads/{form.id}")
 
 
 def batch_created(batch: "Batch") -> RouteResponse:
@@ -116,6 +118,11 @@ def image_page(page: Page) -> Values:
 def label_page(page: LabelPage) -> Values:
     """A page of labels and their counts, and the next page's cursor."""
     return to_plain(page)  # type: ignore[no-any-return]
+
+
+def form_values(form: "UploadForm") -> Values:
+    """A form's URL, fields and limits."""
+    return to_plain(form)  # type: ignore[no-any-return]
 
 
 def upload_values(upload: "Upload") -> Values:

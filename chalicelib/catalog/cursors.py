@@ -5,6 +5,9 @@ import binascii
 import json
 
 from chalicelib.model.errors import InvalidRequest
+from chalicelib.model.texts import fits
+
+_MAX_KEY_BYTES = 1000  # of DynamoDB's 1,024; `labels` adds a character to a cursor's key
 
 
 def write_cursor(fingerprint: str, last_key: str) -> str:
@@ -27,11 +30,14 @@ def read_cursor(cursor: str | None, fingerprint: str) -> str | None:
         padded = cursor + "=" * (-len(cursor) % 4)
         position = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         cursor_fingerprint, last_key = map(str, position)
-    except (binascii.Error, ValueError, TypeError):
+        is_key = fits(last_key, _MAX_KEY_BYTES)
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        is_key = False
+    if not is_key:
         raise InvalidRequest(
             f"The cursor {cursor!r:.100} is damaged. Pass the cursor of the previous page "
             "unchanged, or request the first page without a cursor."
-        ) from None
+        )
     if cursor_fingerprint != fingerprint:
         raise InvalidRequest(
             "The cursor belongs to another query. Pass it with the query that returned it (only "

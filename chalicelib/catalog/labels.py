@@ -73,14 +73,14 @@ class LabelCounts:
         return any(self._table.get(_partition(shard), label_key) for shard in COUNT_SHARDS)
 
     def _items(self, shard: str, prefix: str, after: str, limit: int) -> list[dict[str, Any]]:
+        # No text sorts between `after` and `after` followed by the least character.
+        first = f"{after}\0" if after else prefix or " "
+        last = f"{prefix}{_LAST_CHARACTER}"
+        if first > last:  # a forged cursor; DynamoDB would refuse it
+            return []
         return self._table.some_items(
             "pk = :pk AND sk BETWEEN :first AND :last",
-            {
-                ":pk": _partition(shard),
-                # No text sorts between `after` and `after` followed by the least character.
-                ":first": f"{after}\0" if after else prefix or " ",
-                ":last": f"{prefix}{_LAST_CHARACTER}",
-            },
+            {":pk": _partition(shard), ":first": first, ":last": last},
             limit,
         )
 

@@ -114,7 +114,8 @@ class CatalogPages:
         self, key_range: _Range, partition: str, step: int
     ) -> Iterator[dict[str, Any]]:
         below = key_range.below
-        while True:
+        # DynamoDB refuses a BETWEEN whose ends are the wrong way round, as of a forged cursor.
+        while below > key_range.above:
             response = self._client.query(
                 TableName=self._table_name,
                 KeyConditionExpression=(

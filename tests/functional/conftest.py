@@ -14,6 +14,9 @@ from chalice.test import Client, HTTPResponse
 from chalicelib.api.tokens import Tokens, hash_of
 from chalicelib.aws.clients import client as aws_client
 from chalicelib.model.findings import Feature
+from chalicelib.services import Services
+from tests.helpers.gateway import Gateway
+from tests.helpers.memory_stage import memory_services
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 
@@ -151,6 +154,22 @@ def api(client: Client, aws: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
     assert tokens.name_of(f"Bearer {TOKEN}") == "tester"
     monkeypatch.setattr(app.services, "tokens", tokens)
     return Api(client)
+
+
+@pytest.fixture
+def memory(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """The app's services over AWS in memory, which is empty at first."""
+    import app as app_module
+
+    with memory_services(app_module.settings) as services:
+        monkeypatch.setattr(app_module, "services", services)
+        yield services
+
+
+@pytest.fixture
+def gateway(app: Any, memory: Services) -> Gateway:
+    """API Gateway in front of the app over AWS in memory."""
+    return Gateway(app)
 
 
 @pytest.fixture
