@@ -20,7 +20,7 @@ from chalice.app import (
     SQSEvent,
 )
 
-from chalicelib.api import query_parameters, request_bodies, responses
+from chalicelib.api import path_parameters, query_parameters, request_bodies, responses
 from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.idempotency import idempotent
 from chalicelib.api.responses import RouteResponse
@@ -142,6 +142,7 @@ def delete_image(image_id: str) -> Response:
 @once_per_key
 def create_recognition(image_id: str) -> RouteResponse:
     """Recognize more features of an image: 202 while one is pending, 200 if all are known."""
+    image_id = path_parameters.image_id(image_id)
     features = request_bodies.further_features(request.body)
     is_pending = services.recognition_requests.request(image_id, features)
     return responses.recognition_requested(services.catalog.get(image_id), is_pending=is_pending)
@@ -163,6 +164,7 @@ def create_recognitions() -> RouteResponse:
 @once_per_key
 def create_delivery(image_id: str) -> RouteResponse:
     """Deliver an image's result to the third party again: 202 with the image."""
+    image_id = path_parameters.image_id(image_id)
     services.redelivery.request(image_id)
     return responses.delivery_requested(services.catalog.get(image_id))
 

@@ -69,6 +69,17 @@ def test_a_label_query_defaults_to_best_first_and_a_time_range_to_newest_first()
         ),
         ({"created_after": ["yesterday"]}, "'yesterday'"),
         ({"created_after": ["2026-11-23T12:00:00"]}, "zone"),
+        ({"created_after": ["0001-01-01T00:00:00+14:00"]}, "time zone"),
+        (
+            {
+                "created_after": ["2026-11-23T14:00:00+02:00"],
+                "created_before": ["2026-11-23T12:00:00Z"],
+            },
+            r"'2026-11-23T14:00:00\+02:00' and created_before is '2026-11-23T12:00:00Z'",
+        ),
+        ({"label": ["\U0001f600" * 251]}, "1000 bytes"),
+        ({"label": ["\u0390" * 200]}, "1000 bytes"),  # folds to three characters of two bytes
+        ({"label": ["Cat", "\ud800"]}, "label's name"),
         ({"lable": ["Cat"]}, "lable"),
     ],
 )
@@ -81,7 +92,13 @@ def test_an_invalid_parameter_is_refused_with_the_allowed_values(
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [({"limit": ["1001"]}, "1000"), ({"label": ["Cat"]}, "prefix, limit, cursor")],
+    [
+        ({"limit": ["1001"]}, "1000"),
+        ({"label": ["Cat"]}, "prefix, limit, cursor"),
+        ({"prefix": ["x" * 257]}, "256 characters"),
+        ({"prefix": ["\u0390" * 200]}, "1000 bytes"),
+        ({"prefix": ["\ud800"]}, "start of a label's name"),
+    ],
 )
 def test_an_invalid_label_page_is_refused(parameters: dict[str, list[str]], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):

@@ -57,6 +57,20 @@ def test_a_month_is_a_year_and_a_month_and_defaults_to_the_current_one() -> None
             month({"month": [invalid]}, now)
 
 
+def test_features_and_month_given_twice_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="features appears 2 times"):
+        query_features({"features": ["TEXT", "FACES"]}, DEFAULT)
+    with pytest.raises(InvalidRequest, match="month appears 2 times"):
+        month({"month": ["2026-11", "2026-10"]}, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("url", ["http://a.example/\ud800", "x" * 8193, "é" * 4097, "", 5])
+def test_a_url_of_a_batch_that_cannot_be_stored_is_refused_with_its_number(url: object) -> None:
+    body = json.dumps({"urls": ["https://example.com/cat.jpg", url]}).encode()
+    with pytest.raises(InvalidRequest, match="Entry 1 of urls"):
+        batch_request(body, DEFAULT)
+
+
 @pytest.mark.parametrize(
     "body",
     [
