@@ -1,5 +1,6 @@
 """A wrapper of the Amazon Rekognition client, for images that are stored in S3."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +11,21 @@ from chalicelib.model.findings import Feature, Findings, RekognitionCall
 from chalicelib.model.image import Failure
 from chalicelib.recognition import rekognition_responses as responses
 
-# Rekognition's error codes for an image that no retry makes acceptable.
+# Rekognition's error codes for an image that no retry makes acceptable, and what we say of each:
+# Rekognition's own messages can name the account, its roles and its resources.
 # https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectLabels.html#API_DetectLabels_Errors
 _PERMANENT = {
-    "ImageTooLargeException",
-    "InvalidImageFormatException",
-    "InvalidParameterException",
+    "ImageTooLargeException": "Rekognition refuses the image because it is too large.",
+    "InvalidImageFormatException": "Rekognition cannot read the image's format.",
+    "InvalidParameterException": (
+        "Rekognition refuses the image; its sides may be too short or too long for this feature."
+    ),
+    "NotImplementedException": "The stage's Rekognition has no model for this feature.",
 }
 _NOT_IMPLEMENTED = 501  # HTTP's status for an operation that a server does not support
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException"}
+
+logger = logging.getLogger(__name__)
 
 
 class ImageRefused(Exception):
@@ -90,8 +97,11 @@ class Rekognition:
         except ClientError as error:
             code, reason = error.response["Error"]["Code"], error.response["Error"]["Message"]
             status_code = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if code in _PERMANENT or status_code == _NOT_IMPLEMENTED:
-                raise ImageRefused(Failure(code, reason)) from error
+            if status_code == _NOT_IMPLEMENTED:
+                code = "NotImplementedException"
+            if code in _PERMANENT:
+                logger.warning("%s refuses the image: %s: %s", call.operation, code, reason)
+                raise ImageRefused(Failure(code, _PERMANENT[code])) from error
             if code == "InvalidS3ObjectException":
                 raise ObjectUnreadable(reason) from error
             if code in _THROTTLED:

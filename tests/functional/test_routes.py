@@ -343,6 +343,25 @@ def test_every_request_for_an_unknown_image_is_answered_404(
     assert (response.status_code, response.json_body["Code"]) == (404, "ImageNotFound")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("GET", f"/images/{CAT_ID}", b""), ("POST", "/batches", b'{"urls": ["http://a.example/"]}')],
+)
+def test_an_error_of_aws_is_answered_500_without_its_text(
+    api: Api, aws: Aws, caplog: pytest.LogCaptureFixture, method: str, path: str, body: bytes
+) -> None:
+    text = "User: arn:aws:sts::123456789012:assumed-role/image-recognition-dev/session"
+    operation = "query" if method == "GET" else "put_item"
+    aws["dynamodb"].add_client_error(operation, "AccessDeniedException", text)
+    response = api.call(method, path, body)
+    assert response.status_code == 500
+    assert response.json_body == {
+        "Code": "InternalServerError",
+        "Message": "An internal server error occurred.",
+    }
+    assert "arn:aws:sts" in caplog.text  # the log has the rest
+
+
 def test_usage_sums_the_shards_and_computes_the_price(api: Api, aws: Aws) -> None:
     counted = [
         {"sk": "DetectLabels#0", "calls": 3, "LABELS": 3, "PROPERTIES": 1},

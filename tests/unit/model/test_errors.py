@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chalicelib.model import errors
+from chalicelib.recognition import failures
+from chalicelib.recognition.rekognition import _PERMANENT
 
 PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 
@@ -23,9 +25,23 @@ API Gateway itself returns some errors, in its own format `{"message": "…"}`: 
 Authorization header, 403 for an unknown token or a path that does not exist, 413 for a body over
 10 MB, 429 for too many requests. An internal error is a 500 `InternalServerError`.
 
-Rekognition may refuse an image. The image's `failure` then has Rekognition's code
-(`InvalidImageFormatException`, `ImageTooLargeException`, `InvalidParameterException`) or, after the
-last attempt, the name of the error that occurred.
+## Failures of recognition
+
+An image, and each of its features, that could not be recognized has a `failure` with a code and a
+sentence. Texts of AWS's own errors are in the log only
+([0065](decisions/0065-errors-in-our-own-words.md)).
+
+| code | when |
+| --- | --- |
+| `InvalidImageFormatException` | Rekognition cannot read the image's format. |
+| `ImageTooLargeException` | The image is too large for Rekognition. |
+| `InvalidParameterException` | Rekognition refuses the image for another reason. |
+| `NotImplementedException` | The local Rekognition has no model for this feature. |
+| `RekognitionThrottled` | The account's quota was used up, at every attempt. |
+| `RekognitionUnavailable` | Rekognition could not be reached or had an error, at every attempt. |
+| `RekognitionAccessDenied` | The stage's role may not call Rekognition. |
+| `ImageUnreadable` | Rekognition could not read the image from S3. |
+| `InternalError` | Any other error. |
 """
 
 
@@ -53,6 +69,10 @@ def page() -> str:
 
 def test_the_page_of_errors_matches_the_code() -> None:
     assert PAGE.read_text() == page()
+
+
+def test_the_page_has_every_code_of_a_failure() -> None:
+    assert all(f"`{code}`" in TAIL for code in (*failures.CODES, *_PERMANENT))
 
 
 def test_every_error_says_when_it_is_raised() -> None:
