@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.api.tokens import hash_of
+from chalicelib.api.tokens import checksum_of, hash_of
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -41,7 +41,7 @@ def create(client: Any, stage: str, name: str, *, replace: bool = False) -> str:
             f"{name!r} is not a valid token name. Use 1 to 64 letters, digits, dots, hyphens and "
             "underscores."
         )
-    token = f"ir_{secrets.token_urlsafe(32)}"
+    token = new_token()
     try:
         client.put_parameter(
             Name=f"{path_of(stage)}/{name}",
@@ -54,6 +54,12 @@ def create(client: Any, stage: str, name: str, *, replace: bool = False) -> str:
             f"A token named {name!r} already exists. Revoke it first, or choose another name."
         ) from error
     return token
+
+
+def new_token() -> str:
+    """A token with 256 random bits and a checksum."""
+    random = f"ir_{secrets.token_urlsafe(32)}"
+    return random + checksum_of(random)
 
 
 def revoke(client: Any, stage: str, name: str) -> None:

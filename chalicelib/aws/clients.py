@@ -18,9 +18,17 @@ CONFIG = Config(
 # Lambda for the wait; instead, the message waits in its queue at no cost.
 _ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
+# The authorizer has 10 seconds in total, and goes on without SSM if that does not answer.
+_QUICK = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+
 # S3 accepts presigned URLs with signature version 4 in every region.
 _CONFIGS = {
     "rekognition": CONFIG.merge(_ONE_ATTEMPT),
+    "ssm": CONFIG.merge(_QUICK),
     "s3": CONFIG.merge(Config(signature_version="s3v4")),
 }
 

@@ -15,12 +15,13 @@ from chalicelib.api.tokens import Tokens, hash_of
 from chalicelib.aws.clients import client as aws_client
 from chalicelib.model.findings import Feature
 from chalicelib.services import Services
+from infra.tokens import new_token
 from tests.helpers.gateway import Gateway
 from tests.helpers.memory_stage import memory_services
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "localcloud" / "photographs"
 
-TOKEN = "ir_a-token-of-the-tests"
+TOKEN = new_token()
 BUCKET, TABLE = "images-bucket", "catalog-table"
 INTAKE_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/intake"
 RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
