@@ -16,7 +16,6 @@ from chalice.app import (
     DynamoDBEvent,
     Rate,
     Response,
-    S3Event,
     SQSEvent,
 )
 
@@ -25,10 +24,9 @@ from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.idempotency import idempotent
 from chalicelib.api.responses import RouteResponse
 from chalicelib.aws import observability
+from chalicelib.aws.sqs_queue import PartialBatchResponse
 from chalicelib.catalog.findings_changes import changes_of
 from chalicelib.integration import xml_document
-from chalicelib.model import events
-from chalicelib.model.identity import IMAGES_PREFIX
 from chalicelib.services import Services
 from chalicelib.settings import settings_or_exit
 
@@ -183,9 +181,9 @@ def get_schema() -> Response:
 
 
 @app.on_sqs_message(queue=settings.intake_queue_name, batch_size=10)
-def take_in_images(event: SQSEvent) -> None:
+def take_in_images(event: SQSEvent) -> PartialBatchResponse:
     """Take in uploads, which S3 announces on the intake queue, and the URLs of batches."""
-    services.intake_queue.process(event.to_dict(), services.queued_images.take_in)
+    return services.intake_queue.process(event.to_dict(), services.queued_images.take_in)
 
 
 @app.on_sqs_message(
@@ -193,9 +191,9 @@ def take_in_images(event: SQSEvent) -> None:
     batch_size=10,
     maximum_concurrency=settings.recognition_concurrency,
 )
-def recognize_images(event: SQSEvent) -> None:
+def recognize_images(event: SQSEvent) -> PartialBatchResponse:
     """Recognize stored images, which S3 announces through SNS on the recognition queue."""
-    services.recognition_queue.process(
+    return services.recognition_queue.process(
         event.to_dict(), services.recognition.process, settings.recognitions_at_once
     )
 
@@ -219,15 +217,12 @@ def reconcile(_event: CloudWatchEvent) -> None:
 
 # The third party gets at most 5 times 10 requests at a time, whatever the backlog.
 @app.on_sqs_message(queue=settings.integration_queue_name, batch_size=10, maximum_concurrency=5)
-def deliver_results(event: SQSEvent) -> None:
+def deliver_results(event: SQSEvent) -> PartialBatchResponse:
     """Deliver results, which SNS announces on the integration queue, to the third party."""
-    services.integration_queue.process(event.to_dict(), services.delivery.process)
+    return services.integration_queue.process(event.to_dict(), services.delivery.process)
 
 
-@app.on_s3_event(
-    bucket=settings.images_bucket_name, events=["s3:ObjectRemoved:*"], prefix=IMAGES_PREFIX
-)
-def forget_removed_image(event: S3Event) -> None:
-    """Delete what the catalog knows of an image that was removed from S3."""
-    for image_id in events.image_ids_of_notification(event.to_dict()):
-        services.removal.forget(image_id)
+@app.on_sqs_message(queue=settings.removals_queue_name, batch_size=10)
+def forget_removed_image(event: SQSEvent) -> PartialBatchResponse:
+    """Delete what the catalog knows of images that were removed from S3, which announces it."""
+    return services.removals_queue.process(event.to_dict(), services.removal.process)

@@ -27,6 +27,7 @@ from chalicelib.intake.batches import Batches
 from chalicelib.intake.take_in import QueuedImages
 from chalicelib.intake.uploads import Uploads
 from chalicelib.integration.redeliver import Redelivery
+from chalicelib.model.events import NotOurMessage
 from chalicelib.recognition.recognition_requests import RecognitionRequests
 from chalicelib.settings import Settings
 
@@ -103,8 +104,11 @@ class Services:
     @cached_property
     def intake_queue(self) -> Queue:
         """The queue of uploads and URLs of batches to take in."""
-        return Queue(
-            client("sqs"), self._settings.intake_queue_url, self._settings.intake_max_receives
+        settings = self._settings
+        return self._queue(
+            settings.intake_queue_url,
+            settings.intake_max_receives,
+            settings.intake_dead_letters_url,
         )
 
     @cached_property
@@ -244,20 +248,41 @@ class Services:
     @cached_property
     def recognition_queue(self) -> Queue:
         """The queue of images to recognize."""
-        return Queue(
-            client("sqs"),
-            self._settings.recognition_queue_url,
-            self._settings.recognition_max_receives,
+        settings = self._settings
+        return self._queue(
+            settings.recognition_queue_url,
+            settings.recognition_max_receives,
+            settings.recognition_dead_letters_url,
         )
 
     @cached_property
     def integration_queue(self) -> Queue:
         """The queue of results to deliver."""
+        settings = self._settings
+        return self._queue(
+            settings.integration_queue_url,
+            settings.integration_max_receives,
+            settings.integration_dead_letters_url,
+        )
+
+    @cached_property
+    def removals_queue(self) -> Queue:
+        """The queue of images that were removed from S3."""
+        settings = self._settings
+        return self._queue(
+            settings.removals_queue_url,
+            settings.removals_max_receives,
+            settings.removals_dead_letters_url,
+        )
+
+    def _queue(self, url: str, max_receives: int, dead_letters_url: str) -> Queue:
         return Queue(
             client("sqs"),
-            self._settings.integration_queue_url,
-            self._settings.integration_max_receives,
-            self._settings.integration_dead_letters_url,
+            url,
+            max_receives,
+            dead_letters_url,
+            hopeless=(NotOurMessage,),
+            reports_failures=self._settings.partial_batch_responses,
         )
 
     @cached_property

@@ -36,12 +36,18 @@ class Settings:
     idempotency_table_name: str
     intake_queue_url: str
     intake_max_receives: int
+    intake_dead_letters_url: str
     recognition_queue_url: str
     recognition_max_receives: int
+    recognition_dead_letters_url: str
     results_topic_arn: str
     integration_queue_url: str
     integration_max_receives: int
     integration_dead_letters_url: str
+    removals_queue_url: str
+    removals_max_receives: int
+    removals_dead_letters_url: str
+    partial_batch_responses: bool
     third_party_url: str
     webhook_secrets_path: str
     delivery_pauses_seconds: tuple[float, ...]
@@ -72,6 +78,11 @@ class Settings:
         return self.integration_queue_url.rpartition("/")[2]
 
     @property
+    def removals_queue_name(self) -> str:
+        """The last part of a queue's URL is its name."""
+        return self.removals_queue_url.rpartition("/")[2]
+
+    @property
     def recognition_concurrency(self) -> int:
         """The maximum of concurrent invocations that recognize, in AWS's range of 2 to 1,000."""
         return min(max(self.rekognition_transactions_per_second // 10, 2), 1000)
@@ -99,12 +110,19 @@ class Settings:
             idempotency_table_name=read.text("IDEMPOTENCY_TABLE_NAME"),
             intake_queue_url=read.url("INTAKE_QUEUE_URL"),
             intake_max_receives=read.integer("INTAKE_MAX_RECEIVES", "5", 1, 1000),
+            intake_dead_letters_url=read.url("INTAKE_DEAD_LETTERS_URL"),
             recognition_queue_url=read.url("RECOGNITION_QUEUE_URL"),
             recognition_max_receives=read.integer("RECOGNITION_MAX_RECEIVES", "8", 1, 1000),
+            recognition_dead_letters_url=read.url("RECOGNITION_DEAD_LETTERS_URL"),
             results_topic_arn=read.text("RESULTS_TOPIC_ARN"),
             integration_queue_url=read.url("INTEGRATION_QUEUE_URL"),
             integration_max_receives=read.integer("INTEGRATION_MAX_RECEIVES", "11", 1, 1000),
             integration_dead_letters_url=read.url("INTEGRATION_DEAD_LETTERS_URL"),
+            removals_queue_url=read.url("REMOVALS_QUEUE_URL"),
+            removals_max_receives=read.integer("REMOVALS_MAX_RECEIVES", "8", 1, 1000),
+            removals_dead_letters_url=read.url("REMOVALS_DEAD_LETTERS_URL"),
+            # Only infra/deploy.py sets it, after it has verified that Lambda reads such responses.
+            partial_batch_responses=read.one_of("PARTIAL_BATCH_RESPONSES", "0", ("0", "1")) == "1",
             third_party_url=read.optional_url("THIRD_PARTY_URL"),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
             delivery_pauses_seconds=read.numbers(

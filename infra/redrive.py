@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-QUEUES = ("intake", "recognition", "integration")
+QUEUES = ("intake", "recognition", "integration", "removals")
 
 
 def redrive(client: Any, stage: str, queue: str) -> int:

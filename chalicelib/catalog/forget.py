@@ -8,8 +8,10 @@ changed since the check.
 import logging
 
 from chalicelib.aws.observability import about_image
+from chalicelib.aws.sqs_queue import Message
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog, RowKeepsChanging
+from chalicelib.model.events import image_ids_of_notification, json_object
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,14 @@ class ImageRemoval:
     def __init__(self, store: ImageStore, catalog: Catalog) -> None:
         self._store = store
         self._catalog = catalog
+
+    def process(self, message: Message) -> None:
+        """Forget the images in a message of the removals queue: S3's notification about them.
+
+        Raises NotOurMessage, and what `forget` raises.
+        """
+        for image_id in image_ids_of_notification(json_object(message.body)):
+            self.forget(image_id)
 
     def forget(self, image_id: str) -> bool:
         """Delete the items of an image, unless S3 still or again holds its object.

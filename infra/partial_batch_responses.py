@@ -1,0 +1,128 @@
+"""Makes Lambda read the partial batch responses of the functions on queues, and tells them so.
+
+Chalice cannot set ReportBatchItemFailures, but its updates of a mapping leave it as it is. Without
+it Lambda deletes every message of an invocation that returns, also those that failed. So a function
+returns partial responses only if the variable PARTIAL_BATCH_RESPONSES is 1, and a deploy keeps to
+an order in which that is safe at every moment:
+
+1. Before `chalice deploy`, the variable is recorded only if every mapping is there and verified.
+   Otherwise the functions lose it before Chalice creates or replaces a mapping.
+2. After it, the setting is made and verified, and only then are the functions told. If it cannot be
+   verified, the variable is taken from them.
+
+A function that raises although Lambda would read a response is safe: its messages come again.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.account import APP_NAME
+from infra.chalice_record import function_name
+
+VARIABLE = "PARTIAL_BATCH_RESPONSES"
+
+# The functions of app.py that SQS triggers, and their queues.
+WORKERS = {
+    "take_in_images": "intake",
+    "recognize_images": "recognition",
+    "deliver_results": "integration",
+    "forget_removed_image": "removals",
+}
+
+_SETTING = "ReportBatchItemFailures"
+_SETTLED = {"Enabled", "Disabled"}
+_PAUSE_SECONDS = 2
+_DEADLINE_SECONDS = 180  # AWS's own documentation speaks of several minutes at most
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PartialBatchResponses:
+    """The setting of one stage's event source mappings.
+
+    `client` is a boto3 client of Lambda. `sleep` takes seconds, as time.sleep does.
+    """
+
+    client: Any
+    stage: str
+    progress: Callable[[str], None]
+    sleep: Callable[[float], None] = time.sleep
+
+    def are_on(self) -> bool:
+        """Whether Lambda reads the partial responses of every function on a queue."""
+        found = {function: list(self._mappings(function)) for function in WORKERS}
+        return all(
+            [_queue(mapping) for mapping in mappings] == [self._queue_name(function)]
+            and all(map(_is_on, mappings))
+            for function, mappings in found.items()
+        )
+
+    def turn_on(self) -> bool:
+        """Make the setting for every function on a queue; returns whether it is verified."""
+        for function in WORKERS:
+            for mapping in self._mappings(function):
+                if not _is_on(mapping):
+                    self._turn_on(mapping["UUID"])
+        return self.are_on()
+
+    def tell_functions(self, *, are_on: bool) -> None:
+        """Set the variable of every function on a queue, or take it away."""
+        for function in WORKERS:
+            name = function_name(self.stage, function)
+            known = self.client.get_function_configuration(FunctionName=name)
+            variables = known.get("Environment", {}).get("Variables", {})
+            told = {name: value for name, value in variables.items() if name != VARIABLE}
+            if are_on:
+                told[VARIABLE] = "1"
+            if told != variables:
+                self.client.update_function_configuration(
+                    FunctionName=name, Environment={"Variables": told}
+                )
+                self.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    def _turn_on(self, uuid: str) -> None:
+        """Update a mapping as soon as it is settled, and wait until it is settled again."""
+        self._settled(uuid)
+        try:
+            self.client.update_event_source_mapping(UUID=uuid, FunctionResponseTypes=[_SETTING])
+        except ClientError as error:
+            # It is being updated again; the verification that follows says that it is not on.
+            if error.response["Error"]["Code"] != "ResourceInUseException":
+                raise
+        self._settled(uuid)
+
+    def _settled(self, uuid: str) -> None:
+        for _ in range(_DEADLINE_SECONDS // _PAUSE_SECONDS):
+            state = self.client.get_event_source_mapping(UUID=uuid)["State"]
+            if state in _SETTLED:
+                return
+            self.sleep(_PAUSE_SECONDS)
+        self.progress(f"event source mapping {uuid} is still {state}")
+
+    def _mappings(self, function: str) -> Iterator[Values]:
+        """The mappings of queues to a function; none if there is no such function."""
+        name = function_name(self.stage, function)
+        try:
+            found = self.client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        except self.client.exceptions.ResourceNotFoundException:
+            return
+        for mapping in found:
+            if ":sqs:" in mapping["EventSourceArn"]:
+                # The list may be older than the mapping.
+                yield self.client.get_event_source_mapping(UUID=mapping["UUID"])
+
+    def _queue_name(self, function: str) -> str:
+        return f"{APP_NAME}-{self.stage}-{WORKERS[function]}"
+
+
+def _is_on(mapping: Values) -> bool:
+    return mapping["State"] in _SETTLED and _SETTING in mapping.get("FunctionResponseTypes", ())
+
+
+def _queue(mapping: Values) -> str:
+    return str(mapping["EventSourceArn"].rpartition(":")[2])
