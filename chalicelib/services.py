@@ -117,6 +117,7 @@ class Services:
         from chalicelib.catalog.leases import Leases
         from chalicelib.recognition.recognize import ImageRecognition
         from chalicelib.recognition.rekognition import Rekognition
+        from chalicelib.recognition.request_rate import RequestRate
         from chalicelib.recognition.results_topic import ResultsTopic
 
         rekognition = Rekognition(
@@ -124,6 +125,7 @@ class Services:
             self._settings.images_bucket_name,
             self._settings.max_labels,
             self._settings.min_confidence,
+            RequestRate(self._settings.recognition_rate),
         )
         leases = Leases(
             self._table,

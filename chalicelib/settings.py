@@ -92,11 +92,16 @@ class Settings:
         """The number of images that one invocation recognizes concurrently, 1 to 10.
 
         A call of Rekognition takes about a second, so as many concurrent calls as the quota has
-        transactions per second use it up.
+        transactions per second use it up. Where calls are faster, `recognition_rate` limits them.
         """
         return min(
             max(self.rekognition_transactions_per_second // self.recognition_concurrency, 1), 10
         )
+
+    @property
+    def recognition_rate(self) -> float:
+        """The share of the quota of one concurrent invocation, in calls per second."""
+        return self.rekognition_transactions_per_second / self.recognition_concurrency
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

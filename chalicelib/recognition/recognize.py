@@ -24,6 +24,7 @@ from chalicelib.recognition.rekognition import (
     RekognitionResponse,
     calls_for,
 )
+from chalicelib.recognition.request_rate import Throttled
 from chalicelib.recognition.results_topic import ResultsTopic
 
 # Longer than the timeout of the function that recognizes images (60 s), so that a lease expires
@@ -110,7 +111,7 @@ class ImageRecognition:
                 if isinstance(error, ObjectUnreadable) and self._removal.forget(lease.row.image.id):
                     self._leases.discard(lease, [each.feature for each in round_.outcomes])
                     return
-                if last_attempt:
+                if last_attempt and not isinstance(error, Throttled):
                     round_.fail(call, failure_of(error))
         if round_.outcomes:
             try:

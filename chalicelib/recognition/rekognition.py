@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from chalicelib.model.findings import Feature, Findings, RekognitionCall
 from chalicelib.model.image import Failure
 from chalicelib.recognition import rekognition_responses as responses
+from chalicelib.recognition.request_rate import RequestRate, Throttled
 
 # Rekognition's error codes for an image that no retry makes acceptable, and what we say of each:
 # Rekognition's own messages can name the account, its roles and its resources.
@@ -43,10 +44,6 @@ class ObjectUnreadable(Exception):
     """
 
 
-class Throttled(Exception):
-    """Raised when the account exceeds its transactions per second; a later retry can succeed."""
-
-
 @dataclass(frozen=True)
 class RekognitionResponse:
     """The findings of one call; `model_version` is None if the operation does not report one."""
@@ -74,23 +71,32 @@ class Rekognition:
     """Calls Rekognition for images in one S3 bucket.
 
     DetectLabels returns at most `max_labels` labels, each with at least the confidence
-    `min_confidence` from 0 to 100.
+    `min_confidence` from 0 to 100. `rate` keeps the calls below the quota.
     """
 
     def __init__(
-        self, client: Any, bucket_name: str, max_labels: int, min_confidence: float
+        self,
+        client: Any,
+        bucket_name: str,
+        max_labels: int,
+        min_confidence: float,
+        rate: RequestRate,
     ) -> None:
         self._client = client
         self._bucket_name = bucket_name
         self._max_labels = max_labels
         self._min_confidence = min_confidence
+        self._rate = rate
 
     def detect(self, call: RekognitionCall, key: str) -> RekognitionResponse:
-        """Make a call for the image with an S3 key, and return its findings.
+        """Make a call for the image with an S3 key in its turn, and return its findings.
 
         Raises ImageRefused if no retry can succeed, ObjectUnreadable, Throttled, and botocore's own
         exceptions for other errors, which may be temporary.
         """
+        return self._rate.make(call.operation, lambda: self._call(call, key))
+
+    def _call(self, call: RekognitionCall, key: str) -> RekognitionResponse:
         image = {"S3Object": {"Bucket": self._bucket_name, "Name": key}}
         try:
             return self._detect(call, image)
@@ -105,7 +111,7 @@ class Rekognition:
             if code == "InvalidS3ObjectException":
                 raise ObjectUnreadable(reason) from error
             if code in _THROTTLED:
-                raise Throttled(reason) from error
+                raise Throttled(reason, pause_seconds=0) from error
             raise
 
     def _detect(self, call: RekognitionCall, image: dict[str, Any]) -> RekognitionResponse:

@@ -23,6 +23,7 @@ from chalicelib.model import events
 from chalicelib.model.findings import Feature
 from chalicelib.recognition.recognize import ImageRecognition, RecognitionInProgress
 from chalicelib.recognition.rekognition import Rekognition
+from chalicelib.recognition.request_rate import RequestRate
 from chalicelib.recognition.results_topic import ResultsTopic
 from chalicelib.services import Services
 from chalicelib.settings import Settings
@@ -166,7 +167,14 @@ class World:
             self.cut.watch(clients.client(service))
         table = services._table
         self.recognition = ImageRecognition(
-            Rekognition(clients.client("rekognition"), services.store.bucket_name, 10, 70),
+            Rekognition(
+                clients.client("rekognition"),
+                services.store.bucket_name,
+                10,
+                70,
+                # So that a test does not wait for the next turn of a throttled call.
+                RequestRate(1000, patience_seconds=0, hold_seconds=0),
+            ),
             services.catalog,
             services.removal,
             Leases(table, services.catalog, Deliveries(table), self._initial_features),

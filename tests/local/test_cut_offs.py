@@ -20,7 +20,7 @@ from chalicelib.catalog.image_store import ImageStore
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import DeliveryStatus, Status
 from chalicelib.recognition.recognize import RecognitionInProgress
-from chalicelib.recognition.rekognition import Throttled
+from chalicelib.recognition.request_rate import Throttled
 from infra import webhook_secrets
 from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
 from tests.helpers.one_process import FEATURES, RESPONSES, SECONDS, CountingServer, World

@@ -15,6 +15,10 @@ REQUIRED = {
     "RESULTS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:results",
     "INTEGRATION_QUEUE_URL": "https://sqs.example.com/1/integration",
     "INTEGRATION_DEAD_LETTERS_URL": "https://sqs.example.com/1/integration-dead-letters",
+    "INTAKE_DEAD_LETTERS_URL": "https://sqs.example.com/1/intake-dead-letters",
+    "RECOGNITION_DEAD_LETTERS_URL": "https://sqs.example.com/1/recognition-dead-letters",
+    "REMOVALS_QUEUE_URL": "https://sqs.example.com/1/removals",
+    "REMOVALS_DEAD_LETTERS_URL": "https://sqs.example.com/1/removals-dead-letters",
     "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
 }
 
