@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.sqs_queue import BatchIncomplete, GiveUp, Message, Queue, TryAgainLater
+from chalicelib.aws.sqs_queue import (
+    BatchIncomplete,
+    GiveUp,
+    Message,
+    PutBack,
+    Queue,
+    TryAgainLater,
+)
 from tests.helpers.memory import MemoryAws
 from tests.helpers.stage_process import wait_for
 
@@ -13,10 +20,16 @@ from tests.helpers.stage_process import wait_for
 class World:
     """A queue, and what Lambda does with it."""
 
-    def __init__(self, aws: MemoryAws) -> None:
+    def __init__(self, aws: MemoryAws, *, reports_failures: bool) -> None:
         self._client = aws.client("sqs")
         self._aws = aws
-        self.queue = Queue(self._client, aws.queue_url, aws.max_receives, aws.dead_letters_url)
+        self.queue = Queue(
+            self._client,
+            aws.queue_url,
+            aws.max_receives,
+            aws.dead_letters_url,
+            reports_failures=reports_failures,
+        )
 
     def send(self, *bodies: str) -> None:
         for body in bodies:
@@ -44,12 +57,20 @@ class World:
         return list(response.get("Messages", []))
 
     def process(self, event: dict[str, Any], work: Callable[[Message], None]) -> None:
-        """Handle an event like Lambda, which deletes the event's messages on success."""
-        self.queue.process(event, work)
+        """Handle an event like Lambda: delete all messages but those that are reported as failed.
+
+        If the function raises, Lambda deletes none.
+        """
+        try:
+            response = self.queue.process(event, work)
+        except BatchIncomplete:
+            return
+        failed = {each["itemIdentifier"] for each in response["batchItemFailures"]}
         for record in event["Records"]:
-            self._client.delete_message(
-                QueueUrl=self._aws.queue_url, ReceiptHandle=record["receiptHandle"]
-            )
+            if record["messageId"] not in failed:
+                self._client.delete_message(
+                    QueueUrl=self._aws.queue_url, ReceiptHandle=record["receiptHandle"]
+                )
 
     def message_count(self, url: str = "") -> int:
         """The number of messages in a queue, visible or not."""
@@ -83,9 +104,9 @@ def _record(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def world(aws: MemoryAws) -> World:
-    return World(aws)
+@pytest.fixture(params=[False, True], ids=["raises", "reports failures"])
+def world(aws: MemoryAws, request: pytest.FixtureRequest) -> World:
+    return World(aws, reports_failures=request.param)
 
 
 def retry_at_once(message: Message) -> None:
@@ -107,8 +128,7 @@ def test_only_the_failed_message_of_a_batch_is_redelivered(world: World) -> None
         if message.body == "bad":
             retry_at_once(message)
 
-    with pytest.raises(BatchIncomplete, match="1 of 2"):
-        world.process(world.receive(2), work)
+    world.process(world.receive(2), work)
     again = world.receive(1)
     assert [record["body"] for record in again["Records"]] == ["bad"]
     assert again["Records"][0]["attributes"]["ApproximateReceiveCount"] == "2"
@@ -120,8 +140,7 @@ def test_a_postponed_message_stays_hidden(world: World) -> None:
     def work(message: Message) -> None:
         raise TryAgainLater("busy", pause_seconds=600)
 
-    with pytest.raises(BatchIncomplete):
-        world.process(world.receive(1), work)
+    world.process(world.receive(1), work)
     assert world.receive_now() == []
     assert world.message_count() == 1
 
@@ -135,8 +154,7 @@ def test_a_message_that_fails_at_its_last_receive_is_a_dead_letter(world: World)
             last.append(message.is_last_receive)
             retry_at_once(message)
 
-        with pytest.raises(BatchIncomplete):
-            world.process(world.receive(1), work)
+        world.process(world.receive(1), work)
     assert last == [False, False, True]
     world.receive_now()  # SQS moves a message at the next receive
     assert world.dead_letters(1) == ["a"]
@@ -152,3 +170,18 @@ def test_a_message_that_is_given_up_is_a_dead_letter_at_once(world: World) -> No
     world.process(world.receive(1), work)
     assert world.dead_letters(1) == ["a"]
     assert world.message_count() == 0
+
+
+def test_a_message_that_is_put_back_is_as_new_however_often_it_was_received(world: World) -> None:
+    """With three receives in all, five would have made it a dead letter."""
+    world.send("a")
+
+    def work(message: Message) -> None:
+        assert message.receive_count == 1
+        raise PutBack("throttled", pause_seconds=0)
+
+    for _ in range(5):
+        world.process(world.receive(1), work)
+    assert world.message_count() == 1
+    again = world.receive(1)["Records"][0]
+    assert (again["body"], again["attributes"]["ApproximateReceiveCount"]) == ("a", "1")
