@@ -23,8 +23,10 @@ from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.search import ImageSearch
 from chalicelib.catalog.usage import Usage
+from chalicelib.intake.batch_messages import BatchMessages
 from chalicelib.intake.batches import Batches
 from chalicelib.intake.take_in import QueuedImages
+from chalicelib.intake.upload_records import UploadRecords
 from chalicelib.intake.uploads import Uploads
 from chalicelib.integration.redeliver import Redelivery
 from chalicelib.model.events import NotOurMessage
@@ -78,7 +80,7 @@ class Services:
         return Uploads(
             client("s3"),
             self._settings.images_bucket_name,
-            self._table,
+            UploadRecords(self._table),
             self._settings.fetch_limits.max_bytes,
             self._settings.default_features,
         )
@@ -86,7 +88,8 @@ class Services:
     @cached_property
     def batches(self) -> Batches:
         """Batches of URLs that are fetched from the intake queue."""
-        return Batches(self._table, client("sqs"), self._settings.intake_queue_url)
+        messages = BatchMessages(client("sqs"), self._settings.intake_queue_url)
+        return Batches(self._table, messages)
 
     @cached_property
     def queued_images(self) -> QueuedImages:

@@ -21,8 +21,10 @@ from chalicelib.model.serialization import timestamp, to_plain
 
 if TYPE_CHECKING:
     from chalicelib.intake.accept import Accepted
-    from chalicelib.intake.batches import Batch, BatchEntry
-    from chalicelib.intake.uploads import Upload, UploadForm
+    from chalicelib.intake.batch_messages import BatchEntry
+    from chalicelib.intake.batches import Batch
+    from chalicelib.intake.upload_records import Upload
+    from chalicelib.intake.uploads import UploadForm
     from chalicelib.recognition.recognition_requests import RequestedAgain
 
 Values = dict[str, Any]
@@ -126,7 +128,7 @@ def form_values(form: "UploadForm") -> Values:
 
 
 def upload_values(upload: "Upload") -> Values:
-    """An upload's status, features, and image id or refusal."""
+    """An upload's status, features, and image id or failure."""
     return to_plain(upload)  # type: ignore[no-any-return]
 
 

@@ -4,22 +4,29 @@ The catalog table holds one item per batch, and one item per URL once its outcom
 Accepting a batch of any length therefore writes one item, and a URL without an item is pending.
 """
 
-import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.dynamodb_table import Table
+from chalicelib.intake.batch_messages import BatchEntry, BatchMessages
+from chalicelib.intake.last_attempts import (
+    NOT_PROCESSED,
+    NOT_QUEUED,
+    end_of_attempt,
+    has_ended,
+    is_lost,
+)
 from chalicelib.model.errors import (
+    BatchNotAccepted,
     BatchNotFound,
     FetchTimedOut,
     ImageRecognitionError,
     ImageServerUnreachable,
 )
-from chalicelib.model.events import NotOurMessage
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure
 from chalicelib.model.serialization import timestamp
@@ -34,27 +41,6 @@ RETENTION = timedelta(days=30)
 
 # These may succeed a minute later; every other error is final.
 _TRANSIENT_ERRORS = (FetchTimedOut, ImageServerUnreachable)
-
-
-class BatchNotAccepted(Exception):
-    """Raised when SQS refuses some of a batch's messages; the caller may send the batch again."""
-
-
-@dataclass(frozen=True)
-class BatchEntry:
-    """One URL of a batch.
-
-    `number` is its position in the batch, from 0. `url` is whole in the entry to fetch, and what
-    `source_of` keeps of it in one that is read. `image_id` or `failure` is its outcome; a pending
-    entry has neither.
-    """
-
-    batch_id: str
-    number: int
-    url: str
-    features: tuple[Feature, ...] = ()
-    image_id: str | None = None
-    failure: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -75,15 +61,14 @@ class Batch:
 class Batches:
     """The batches of one stage."""
 
-    def __init__(self, table: Table, sqs_client: Any, queue_url: str) -> None:
+    def __init__(self, table: Table, messages: BatchMessages) -> None:
         self._table = table
-        self._sqs = sqs_client
-        self._queue_url = queue_url
+        self._messages = messages
 
     def create(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
-        """Create a batch and queue its URLs; when this returns, SQS has all of them.
+        """Create a batch and queue its URLs; those that SQS keeps refusing have failed.
 
-        Raises BatchNotAccepted if SQS refuses any of them.
+        Raises BatchNotAccepted if SQS refuses all of them.
         """
         batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
         self._table.put(
@@ -95,13 +80,19 @@ class Batches:
                 "expires_at": _expiry(batch.created_at),
             }
         )
-        entries = [
-            BatchEntry(batch.id, number, url, tuple(features)) for number, url in enumerate(urls)
-        ]
-        chunks = [entries[start : start + 10] for start in range(0, len(entries), 10)]
+        refused = self._messages.send(
+            [BatchEntry(batch.id, number, url, tuple(features)) for number, url in enumerate(urls)]
+        )
+        if len(refused) == batch.total:
+            raise BatchNotAccepted(
+                f"The queue accepted none of the {batch.total} URLs, so nothing is fetched. Send "
+                "the batch again in a minute."
+            )
         with ThreadPoolExecutor(max_workers=10) as pool:
-            list(pool.map(self._send, chunks))
-        return batch
+            list(pool.map(lambda entry: self._write_failure(entry, NOT_QUEUED), refused))
+        return replace(
+            batch, entries=tuple(replace(entry, failure=NOT_QUEUED) for entry in refused)
+        )
 
     def find(self, batch_id: str) -> Batch:
         """The batch and the outcomes so far; raises BatchNotFound."""
@@ -114,74 +105,71 @@ class Batches:
                 f"There is no batch {batch_id!r:.100}, or it was created more than "
                 f"{RETENTION.days} days ago. POST /batches creates one."
             )
-        return Batch(
+        now = datetime.now(UTC)
+        ended = (
+            _entry(batch_id, row)
+            for row in rows
+            if row["sk"] != "BATCH" and has_ended(row.get("attempt_ends_at"), now)
+        )
+        batch = Batch(
             batch_id,
             datetime.fromisoformat(batch_row["created_at"]),
             int(batch_row["total"]),
-            tuple(_entry(batch_id, row) for row in rows if row["sk"] != "BATCH"),
+            tuple(ended),
         )
+        return _with_lost_entries(batch) if is_lost(batch.created_at, now) else batch
 
     def take_in(self, entry: BatchEntry, intake: "ImageIntake", *, last_attempt: bool) -> None:
         """Fetch and store one URL of a batch, and write its outcome: an image or a failure.
 
         Raises FetchTimedOut or ImageServerUnreachable, which may be transient, so that the message
-        is retried. On the last attempt, they are a failure too.
+        is retried. On the last attempt, they are a failure too. Any other error of the last attempt
+        leaves the failure NotProcessed, and is raised, so that the message becomes a dead letter.
         """
+        if last_attempt:
+            end = end_of_attempt(datetime.now(UTC))
+            self._write_failure(entry, NOT_PROCESSED, attempt_ends_at=end)
         try:
             image_id = intake.accept_url(entry.url, entry.features).image.id
         except _TRANSIENT_ERRORS as error:
             if not last_attempt:
                 raise
-            self._write(entry, {"code": type(error).__name__, "message": str(error)})
+            self._write_failure(entry, Failure(type(error).__name__, str(error)))
         except ImageRecognitionError as refusal:
-            self._write(entry, {"code": type(refusal).__name__, "message": str(refusal)})
+            self._write_failure(entry, Failure(type(refusal).__name__, str(refusal)))
         else:
-            self._write(entry, {"image_id": image_id})
+            self._table.put(_row(entry, image_id=image_id))
 
-    def _send(self, entries: Sequence[BatchEntry]) -> None:
-        response = self._sqs.send_message_batch(
-            QueueUrl=self._queue_url,
-            Entries=[
-                {
-                    "Id": str(entry.number),
-                    "MessageBody": json.dumps(
-                        {
-                            "batch_id": entry.batch_id,
-                            "number": entry.number,
-                            "url": entry.url,
-                            "features": entry.features,
-                        }
-                    ),
-                }
-                for entry in entries
-            ],
+    def _write_failure(
+        self, entry: BatchEntry, failure: Failure, attempt_ends_at: int | None = None
+    ) -> None:
+        """Write a failure, unless another delivery of the message has stored the image."""
+        row = _row(
+            entry, code=failure.code, message=failure.reason, attempt_ends_at=attempt_ends_at
         )
-        if response.get("Failed"):
-            raise BatchNotAccepted(f"SQS refused {response['Failed']}")
-
-    def _write(self, entry: BatchEntry, outcome: dict[str, str]) -> None:
-        self._table.put(
-            {
-                "pk": _partition(entry.batch_id),
-                "sk": f"URL#{entry.number:04}",
-                "url": source_of(entry.url),
-                "expires_at": _expiry(datetime.now(UTC)),
-                **outcome,
-            }
-        )
+        self._table.put(row, "attribute_not_exists(image_id)")
 
 
-def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
-    """The entry in the body of an intake queue message; raises NotOurMessage if it has none."""
-    try:
-        return BatchEntry(
-            str(message["batch_id"]),
-            int(message["number"]),
-            str(message["url"]),
-            tuple(map(Feature, message["features"])),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise NotOurMessage(f"Not a URL of a batch: {message!r:.200}") from error
+def _with_lost_entries(batch: Batch) -> Batch:
+    """A batch whose messages are gone: entries without an outcome, and their URLs, are lost."""
+    entries = {entry.number: entry for entry in batch.entries}
+
+    def all_entries() -> Iterator[BatchEntry]:
+        for number in range(batch.total):
+            lost = BatchEntry(batch.id, number, url="", failure=NOT_PROCESSED)
+            yield entries.get(number, lost)
+
+    return replace(batch, entries=tuple(all_entries()))
+
+
+def _row(entry: BatchEntry, **outcome: Any) -> dict[str, Any]:
+    return {
+        "pk": _partition(entry.batch_id),
+        "sk": f"URL#{entry.number:04}",
+        "url": source_of(entry.url),
+        "expires_at": _expiry(datetime.now(UTC)),
+        **outcome,
+    }
 
 
 def _entry(batch_id: str, row: dict[str, Any]) -> BatchEntry:

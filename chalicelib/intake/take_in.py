@@ -6,7 +6,8 @@ The queue has two kinds of message: S3's event notifications about uploads, and 
 from typing import TYPE_CHECKING
 
 from chalicelib.aws.sqs_queue import Message
-from chalicelib.intake.batches import Batches, parse_batch_entry
+from chalicelib.intake.batch_messages import parse_batch_entry
+from chalicelib.intake.batches import Batches
 from chalicelib.intake.uploads import Uploads, upload_id_of
 from chalicelib.model.events import json_object, keys_of_notification
 
@@ -23,7 +24,7 @@ class QueuedImages:
         self._batches = batches
 
     def take_in(self, message: Message) -> None:
-        """Store the uploads or the URL that a message names.
+        """Store the uploads or the URL that a message names, and write what became of them.
 
         Raises NotOurMessage for a message of neither kind, and errors of the fetch that may be
         transient, so that the message is retried.
@@ -36,4 +37,4 @@ class QueuedImages:
             return
         for upload_id in map(upload_id_of, keys_of_notification(body)):
             if upload_id is not None:
-                self._uploads.take_in(upload_id, self._intake)
+                self._uploads.take_in(upload_id, self._intake, last_attempt=message.is_last_receive)

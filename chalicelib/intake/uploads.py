@@ -8,16 +8,17 @@ deleted.
 import logging
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.aws.dynamodb_table import Table
-from chalicelib.model.errors import ImageContentError, UploadNotFound
+from chalicelib.intake.last_attempts import NOT_PROCESSED, end_of_attempt, is_lost
+from chalicelib.intake.upload_records import RETENTION, Upload, UploadRecords
+from chalicelib.model.errors import ImageContentError, UploadExpired, UploadNotFound
 from chalicelib.model.findings import Feature
-from chalicelib.model.serialization import from_plain, to_plain
+from chalicelib.model.image import Failure
 from chalicelib.model.texts import MAX_ID_BYTES, fits
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
 
 UPLOADS_PREFIX = "uploads/"
 VALID_FOR = timedelta(minutes=15)
-RETENTION = timedelta(days=7)
+
+# S3 looks at a form's expiry when a request begins; sending a file takes some time, too.
+SENT_WITHIN = timedelta(hours=1)
+
+_EXPIRED = Failure(
+    UploadExpired.__name__,
+    "There is no file: none was sent to the upload's form while it was valid, or it expired before "
+    "it could be processed. POST /uploads creates another upload.",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +53,6 @@ class UploadForm:
     max_bytes: int
 
 
-@dataclass(frozen=True)
-class Upload:
-    """The state of an upload.
-
-    `status` is WAITING, STORED (with `image_id`) or REFUSED (with an error's `code` and `message`).
-    """
-
-    id: str
-    status: str
-    features: tuple[Feature, ...] = ()
-    image_id: str | None = None
-    code: str | None = None
-    message: str | None = None
-
-
 class Uploads:
     """The uploads of one stage."""
 
@@ -66,20 +60,21 @@ class Uploads:
         self,
         client: Any,
         bucket_name: str,
-        table: Table,
+        records: UploadRecords,
         max_bytes: int,
         default_features: tuple[Feature, ...],
     ) -> None:
         self._s3 = client
         self._bucket_name = bucket_name
-        self._table = table
+        self._records = records
         self._max_bytes = max_bytes
         self._default_features = default_features
 
     def create(self, features: Sequence[Feature]) -> UploadForm:
         """Create an upload and its form; `features` are what to recognize in the image."""
         upload_id = uuid.uuid4().hex
-        self._write(Upload(upload_id, "WAITING", tuple(features)), datetime.now(UTC))
+        now = datetime.now(UTC)
+        self._records.write(Upload(upload_id, "WAITING", tuple(features), created_at=now))
         return self._form(upload_id)
 
     def form(self, upload_id: str) -> UploadForm:
@@ -98,42 +93,58 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload:
         """The state of an upload; raises UploadNotFound."""
-        upload = self._read(upload_id) if fits(upload_id, MAX_ID_BYTES) else None
+        upload = self._records.read(upload_id) if fits(upload_id, MAX_ID_BYTES) else None
         if upload is None:
             raise UploadNotFound(
                 f"There is no upload {upload_id!r:.100}, or it was created more than "
                 f"{RETENTION.days} days ago. POST /uploads creates one."
             )
-        return upload
+        now = datetime.now(UTC)
+        if not _is_overdue(upload, now):
+            return upload
+        if self._has_file(upload_id):
+            return upload.ended("FAILED", NOT_PROCESSED) if _is_lost(upload, now) else upload
+        # Meanwhile it may have been taken in, which deletes the file.
+        latest = self._records.read(upload_id) or upload
+        return latest.ended("FAILED", _EXPIRED) if latest.status == "WAITING" else latest
 
-    def take_in(self, upload_id: str, intake: "ImageIntake") -> None:
+    def take_in(self, upload_id: str, intake: "ImageIntake", *, last_attempt: bool) -> None:
         """Validate an uploaded file and store its image, write the upload's state, delete the file.
 
-        Does nothing if the file is gone, because S3 may announce it more than once.
+        S3 may announce a file more than once; an upload that is settled stays as it is. Any error
+        of the last attempt leaves the state FAILED, and is raised, so that the message becomes a
+        dead letter.
         """
+        upload = self._records.read(upload_id)
         content = self._content(upload_id)
         if content is None:
+            if upload is not None:
+                self._records.write_failure(upload.ended("FAILED", _EXPIRED))
             return
+        now = datetime.now(UTC)
         # An object that an authorized principal puts there without a form is an upload too.
-        upload = self._read(upload_id) or Upload(upload_id, "WAITING", self._default_features)
+        upload = upload or Upload(upload_id, "WAITING", self._default_features, created_at=now)
+        if last_attempt:
+            failed = upload.ended("FAILED", NOT_PROCESSED)
+            self._records.write_failure(failed, end_of_attempt(now))
         try:
             accepted = intake.accept_content(content, upload.features)
         except ImageContentError as refusal:
-            upload = replace(
-                upload, status="REFUSED", code=type(refusal).__name__, message=str(refusal)
-            )
+            failure = Failure(type(refusal).__name__, str(refusal))
+            self._records.write_settled(upload.ended("REFUSED", failure))
             logger.info("Upload %s refused: %s", upload_id, refusal)
         else:
-            upload = replace(upload, status="STORED", image_id=accepted.image.id)
-        self._write(upload, datetime.now(UTC))
+            self._records.write_settled(upload.stored(accepted.image.id))
         self._s3.delete_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
 
-    def _read(self, upload_id: str) -> Upload | None:
-        values = self._table.get(*_key(upload_id))
-        if values is None:
-            return None
-        known = {field.name: values[field.name] for field in fields(Upload) if field.name in values}
-        return from_plain(Upload, {"id": upload_id, **known})
+    def _has_file(self, upload_id: str) -> bool:
+        try:
+            self._s3.head_object(Bucket=self._bucket_name, Key=UPLOADS_PREFIX + upload_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "404":
+                return False
+            raise
+        return True
 
     def _content(self, upload_id: str) -> bytes | None:
         try:
@@ -145,13 +156,6 @@ class Uploads:
         content: bytes = response["Body"].read()  # at most max_bytes: S3 enforces the form
         return content
 
-    def _write(self, upload: Upload, now: datetime) -> None:
-        pk, sk = _key(upload.id)
-        expires_at = int((now + RETENTION).timestamp())
-        values = to_plain(upload) | {"pk": pk, "sk": sk, "expires_at": expires_at}
-        del values["id"]
-        self._table.put(values)
-
 
 def upload_id_of(key: str) -> str | None:
     """The upload id in an S3 key; None if the key is not that of an upload."""
@@ -159,5 +163,13 @@ def upload_id_of(key: str) -> str | None:
     return upload_id if key.startswith(UPLOADS_PREFIX) and upload_id.isalnum() else None
 
 
-def _key(upload_id: str) -> tuple[str, str]:
-    return f"UPLOAD#{upload_id}", "UPLOAD"
+def _is_overdue(upload: Upload, now: datetime) -> bool:
+    """Whether the file of an upload that is WAITING should have come."""
+    if upload.status != "WAITING" or upload.created_at is None:
+        return False
+    return now > upload.created_at + VALID_FOR + SENT_WITHIN
+
+
+def _is_lost(upload: Upload, now: datetime) -> bool:
+    """Whether no message about the upload can be in the queue any more."""
+    return upload.created_at is not None and is_lost(upload.created_at + VALID_FOR, now)

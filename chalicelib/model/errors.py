@@ -175,6 +175,24 @@ class BatchNotFound(ImageRecognitionError):
     STATUS_CODE = 404
 
 
+class UploadExpired(ImageRecognitionError):
+    """No file arrived while the upload's form was valid, or the file expired before it was used."""
+
+    STATUS_CODE = 410
+
+
+class BatchNotAccepted(ImageRecognitionError):
+    """The queue accepted no URL of a batch; nothing is fetched."""
+
+    STATUS_CODE = 503
+
+
+class NotProcessed(ImageRecognitionError):
+    """An upload or the URL of a batch was not processed because of a failure on this side."""
+
+    STATUS_CODE = 500
+
+
 class IdempotencyKeyInUse(ImageRecognitionError):
     """Another request with the same Idempotency-Key is still in progress."""
 

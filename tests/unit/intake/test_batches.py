@@ -1,21 +1,19 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
+from botocore.exceptions import ClientError
 
 from chalicelib.api.responses import batch_values
+from chalicelib.intake import batches as batches_module
 from chalicelib.intake.accept import Accepted
-from chalicelib.intake.batches import (
-    Batch,
-    BatchEntry,
-    Batches,
-    BatchNotAccepted,
-    parse_batch_entry,
-)
-from chalicelib.model.errors import FetchTimedOut, NotAnImage
+from chalicelib.intake.batch_messages import BatchEntry, BatchMessages, parse_batch_entry
+from chalicelib.intake.batches import Batch, Batches
+from chalicelib.intake.last_attempts import LONGEST_ATTEMPT, NOT_PROCESSED, QUEUE_RETENTION
+from chalicelib.model.errors import BatchNotAccepted, FetchTimedOut, NotAnImage
 from chalicelib.model.events import NotOurMessage
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure, Status
@@ -39,7 +37,28 @@ class FakeIntake:
 
 
 def batches(memory: MemoryCatalog, sqs_client: Any = None) -> Batches:
-    return Batches(memory.table, sqs_client or memory.aws.client("sqs"), memory.aws.queue_url)
+    client = sqs_client or memory.aws.client("sqs")
+    return Batches(
+        memory.table, BatchMessages(client, memory.aws.queue_url, pause=lambda seconds: None)
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[timedelta], None]:
+    """Moves the batches' clock on, from the present."""
+    moved = timedelta()
+
+    class Moved(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + moved
+
+    def move(duration: timedelta) -> None:
+        nonlocal moved
+        moved += duration
+
+    monkeypatch.setattr(batches_module, "datetime", Moved)
+    return move
 
 
 def items(memory: MemoryCatalog, batch_id: str) -> list[dict[str, Any]]:
@@ -92,14 +111,127 @@ def message_of(memory: MemoryCatalog, url: str) -> str:
     return str(response["Messages"][0]["Body"])
 
 
-def test_a_batch_is_not_accepted_if_sqs_refuses_one_of_its_messages(memory: MemoryCatalog) -> None:
-    client = memory.aws.client("sqs")
-    refused = {"Id": "13", "SenderFault": False, "Code": "InternalError"}
-    with Stubber(client) as stubber:
-        stubber.add_response("send_message_batch", {"Successful": [], "Failed": []})
-        stubber.add_response("send_message_batch", {"Successful": [], "Failed": [refused]})
-        with pytest.raises(BatchNotAccepted):
-            batches(memory, client).create(["https://example.com/"] * 20, ())
+class RefusingSqs:
+    """Refuses entries by their numbers, as many times as `refusals` says, or fails as a whole."""
+
+    def __init__(self, refusals: dict[int, int], *, fails: bool = False) -> None:
+        self._refusals = refusals
+        self._fails = fails
+        self.sent: list[int] = []
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        if self._fails:
+            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessageBatch")
+        failed = []
+        for entry in Entries:
+            number = int(entry["Id"])
+            if self._refusals.get(number, 0) > 0:
+                self._refusals[number] -= 1
+                failed.append({"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"})
+            else:
+                self.sent.append(number)
+        return {"Successful": [], "Failed": failed}
+
+
+def test_entries_that_sqs_refuses_are_sent_again(memory: MemoryCatalog) -> None:
+    sqs = RefusingSqs({3: 1, 13: 2})
+    batch = batches(memory, sqs).create(["https://example.com/"] * 20, ())
+    assert sorted(sqs.sent) == list(range(20))
+    assert batch.entries == ()
+
+
+def test_a_url_that_sqs_keeps_refusing_has_failed_and_does_not_stay_pending(
+    memory: MemoryCatalog,
+) -> None:
+    sqs = RefusingSqs({13: 100})
+    created = batches(memory, sqs).create(["https://example.com/"] * 20, ())
+    assert sorted(sqs.sent) == [number for number in range(20) if number != 13]
+    for batch in (created, batches(memory).find(created.id)):
+        (entry,) = batch.entries
+        assert (entry.number, entry.url) == (13, "https://example.com/")
+        assert entry.failure is not None
+        assert entry.failure.code == "NotProcessed"
+        assert "another batch" in entry.failure.reason
+        values = batch_values(batch, {})
+        assert (values["pending"], values["failed"]) == (19, 1)
+
+
+@pytest.mark.parametrize(
+    "sqs", [RefusingSqs(dict.fromkeys(range(20), 100)), RefusingSqs({}, fails=True)]
+)
+def test_a_batch_of_which_sqs_accepts_nothing_is_refused(
+    memory: MemoryCatalog, sqs: RefusingSqs
+) -> None:
+    with pytest.raises(BatchNotAccepted, match=r"none of the 20 URLs.*Send the batch again"):
+        batches(memory, sqs).create(["https://example.com/"] * 20, ())
+
+
+def test_any_error_of_the_last_attempt_is_shown_as_a_failure_without_its_text(
+    memory: MemoryCatalog, clock: Callable[[timedelta], None]
+) -> None:
+    batch = batches(memory).create(["https://example.com/"], ())
+    entry = BatchEntry(batch.id, 0, "https://example.com/", (Feature.TEXT,))
+    denied = ClientError(
+        {"Error": {"Code": "AccessDenied", "Message": "arn:aws:sts::1:role/secret"}}, "PutObject"
+    )
+    for last_attempt in (False, True):
+        assert batch_values(batches(memory).find(batch.id), {})["pending"] == 1
+        with pytest.raises(ClientError):
+            batches(memory).take_in(entry, FakeIntake(denied), last_attempt=last_attempt)  # type: ignore[arg-type]
+    clock(LONGEST_ATTEMPT)
+    (shown,) = batch_values(batches(memory).find(batch.id), {})["failures"]
+    assert (shown["number"], shown["url"], shown["code"]) == (0, entry.url, "NotProcessed")
+    assert shown["reason"] == NOT_PROCESSED.reason
+
+
+class Killed(BaseException):
+    """The end of the process: no code runs after it."""
+
+
+def test_a_worker_that_is_killed_in_its_last_attempt_leaves_a_failure(
+    memory: MemoryCatalog, clock: Callable[[timedelta], None]
+) -> None:
+    batch = batches(memory).create(["https://example.com/"], ())
+    entry = BatchEntry(batch.id, 0, "https://example.com/", (Feature.TEXT,))
+    with pytest.raises(Killed):
+        batches(memory).take_in(entry, FakeIntake(Killed()), last_attempt=True)  # type: ignore[arg-type]
+    assert batch_values(batches(memory).find(batch.id), {})["pending"] == 1  # it may still run
+    clock(LONGEST_ATTEMPT)
+    assert batch_values(batches(memory).find(batch.id), {})["failed"] == 1
+
+    # A redrive heals it.
+    batches(memory).take_in(entry, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
+    found = batches(memory).find(batch.id)
+    assert found.image_ids == [IMAGE_ID]
+    assert batch_values(found, {IMAGE_ID: Status.RECOGNIZED})["failures"] == []
+
+
+def test_a_success_stays_when_its_message_is_delivered_again_and_fails(
+    memory: MemoryCatalog, clock: Callable[[timedelta], None]
+) -> None:
+    batch = batches(memory).create(["https://example.com/"], ())
+    entry = BatchEntry(batch.id, 0, "https://example.com/", (Feature.TEXT,))
+    batches(memory).take_in(entry, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
+    intake = FakeIntake(NotAnImage("Now it is a page."))
+    batches(memory).take_in(entry, intake, last_attempt=True)  # type: ignore[arg-type]
+    clock(LONGEST_ATTEMPT)
+    assert batches(memory).find(batch.id).image_ids == [IMAGE_ID]
+
+
+def test_entries_whose_messages_the_queue_no_longer_keeps_have_failed(
+    memory: MemoryCatalog, clock: Callable[[timedelta], None]
+) -> None:
+    batch = batches(memory).create(["https://example.com/"] * 3, ())
+    entry = BatchEntry(batch.id, 1, "https://example.com/", (Feature.TEXT,))
+    batches(memory).take_in(entry, FakeIntake(), last_attempt=False)  # type: ignore[arg-type]
+    statuses = {IMAGE_ID: Status.RECOGNIZED}
+    clock(QUEUE_RETENTION)
+    assert batch_values(batches(memory).find(batch.id), statuses)["pending"] == 2
+    clock(2 * LONGEST_ATTEMPT)
+    values = batch_values(batches(memory).find(batch.id), statuses)
+    assert (values["pending"], values["recognized"], values["failed"]) == (0, 1, 2)
+    assert [each["number"] for each in values["failures"]] == [0, 2]
+    assert {each["code"] for each in values["failures"]} == {"NotProcessed"}
 
 
 def test_the_entry_of_an_accepted_url_has_its_image_id(memory: MemoryCatalog) -> None:
