@@ -58,38 +58,39 @@ class RequestRate:
         self._not_before: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
 
     def make(self, operation: str, request: Callable[[], Response]) -> Response:
-        """Make a request when its turn comes; again, while it raises Throttled.
+        """Make a request when its turn comes; again, while it raises Throttled and patience lasts.
 
-        Raises Throttled if there is no turn within the patience.
+        Raises Throttled after that, and without a request if there is no turn within the patience.
         """
         give_up_at = self._clock() + self._patience_seconds
         while True:
             self._sleep(max(self.reserve(operation, give_up_at) - self._clock(), 0))
             try:
                 return request()
-            except Throttled:
-                self._pause(operation, give_up_at)
+            except Throttled as error:
+                is_patient = self._clock() + _PAUSE_SECONDS <= give_up_at
+                pause = _PAUSE_SECONDS if is_patient else self._hold_seconds
+                self._pause(operation, pause)
+                if not is_patient:
+                    raise Throttled(f"{operation} was throttled: {error}", pause) from error
 
     def reserve(self, operation: str, latest: float) -> float:
         """Take a token, and return the time at which the request may begin.
 
-        Raises Throttled, and takes none, if that would be after `latest`.
+        Raises Throttled, and takes none, if that would be later than now and `latest`.
         """
         with self._lock:
             now = self._clock()
             begun, not_before = self._begun[operation], self._not_before[operation]
             token_is_back = begun[0] + self._period if len(begun) == begun.maxlen else now
             begins_at = max(now, not_before, token_is_back)
-            if begins_at > latest:
+            if begins_at > max(now, latest):
                 wait = begins_at - now
                 raise Throttled(f"{operation} may be asked again in {wait:.1f} s", wait)
             begun.append(begins_at)
             return begins_at
 
-    def _pause(self, operation: str, give_up_at: float) -> None:
-        """Pause an operation that was throttled; for long, if there is no more patience."""
+    def _pause(self, operation: str, seconds: float) -> None:
         with self._lock:
-            now = self._clock()
-            is_patient = now + _PAUSE_SECONDS <= give_up_at
-            pause = _PAUSE_SECONDS if is_patient else self._hold_seconds
-            self._not_before[operation] = max(self._not_before[operation], now + pause)
+            until = self._clock() + seconds
+            self._not_before[operation] = max(self._not_before[operation], until)

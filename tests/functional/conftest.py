@@ -27,6 +27,10 @@ INTAKE_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/intake"
 RECOGNITION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/recognition"
 INTEGRATION_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/integration"
 INTEGRATION_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/integration-dead-letters"
+INTAKE_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/intake-dead-letters"
+RECOGNITION_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/recognition-dead-letters"
+REMOVALS_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/removals"
+REMOVALS_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/removals-dead-letters"
 RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
 
 
@@ -101,6 +105,10 @@ def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Iterator[A
         "RESULTS_TOPIC_ARN": RESULTS_TOPIC,
         "INTEGRATION_QUEUE_URL": INTEGRATION_QUEUE,
         "INTEGRATION_DEAD_LETTERS_URL": INTEGRATION_DEAD_LETTERS,
+        "INTAKE_DEAD_LETTERS_URL": INTAKE_DEAD_LETTERS,
+        "RECOGNITION_DEAD_LETTERS_URL": RECOGNITION_DEAD_LETTERS,
+        "REMOVALS_QUEUE_URL": REMOVALS_QUEUE,
+        "REMOVALS_DEAD_LETTERS_URL": REMOVALS_DEAD_LETTERS,
         "THIRD_PARTY_URL": f"{_url(third_party_server)}/results",
         "WEBHOOK_SECRETS_PATH": "/webhook-secrets",
         "FETCH_ALLOWED_ORIGINS": photographs,

@@ -19,11 +19,14 @@ from chalicelib.model.changes import FeatureOutcome, with_features_requested, wi
 from chalicelib.model.events import result_event_id
 from chalicelib.model.findings import Feature, Findings, Label
 from chalicelib.model.image import Image, Status
+from chalicelib.recognition.request_rate import RequestRate
 from tests.functional.conftest import (
     BUCKET,
+    INTAKE_DEAD_LETTERS,
     INTEGRATION_DEAD_LETTERS,
-    INTEGRATION_QUEUE,
+    RECOGNITION_DEAD_LETTERS,
     RECOGNITION_QUEUE,
+    REMOVALS_DEAD_LETTERS,
     TABLE,
 )
 
@@ -132,37 +135,27 @@ def test_a_stored_image_is_recognized_written_and_published(client: Client, aws:
     client.lambda_.invoke("recognize_images", sqs_event(s3_event(f"images/{IMAGE_ID}")))
 
 
-def test_a_foreign_message_does_not_stop_the_batch_and_stays_for_the_dead_letter_queue(
+def expect_dead_letter(aws: Aws, url: str, body: str) -> None:
+    aws["sqs"].add_response(
+        "send_message", {"MessageId": "1"}, {"QueueUrl": url, "MessageBody": body}
+    )
+
+
+def test_a_foreign_message_does_not_stop_the_batch_and_is_a_dead_letter_at_once(
     client: Client, aws: Aws
 ) -> None:
     expect_lease(aws)
     expect_detect_labels(aws)
     expect_result(aws)
-    aws["sqs"].add_response(
-        "change_message_visibility",
-        {},
-        {"QueueUrl": RECOGNITION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": ANY},
-    )
-    aws["sqs"].add_response(
-        "delete_message_batch",
-        {"Successful": [], "Failed": []},
-        {
-            "QueueUrl": RECOGNITION_QUEUE,
-            "Entries": [
-                {"Id": "0", "ReceiptHandle": "receipt-1"},
-                {"Id": "1", "ReceiptHandle": "receipt-2"},
-                {"Id": "2", "ReceiptHandle": "receipt-3"},
-            ],
-        },
-    )
+    expect_dead_letter(aws, RECOGNITION_DEAD_LETTERS, "not ours")
     event = sqs_event(
         "not ours",
         {"Event": "s3:TestEvent"},
         s3_event("images/caf%C3%A9+au+lait.jpg"),
         s3_event(f"images/{IMAGE_ID}"),
     )
-    with pytest.raises(BatchIncomplete):
-        client.lambda_.invoke("recognize_images", event)
+    result = client.lambda_.invoke("recognize_images", event)
+    assert result.payload == {"batchItemFailures": []}
 
 
 def test_a_failed_recognition_releases_its_lease_and_is_retried_later(
@@ -184,13 +177,29 @@ def test_a_failed_recognition_releases_its_lease_and_is_retried_later(
         },
     )
     aws["sqs"].add_response("change_message_visibility", {}, None)
-    event = sqs_event(s3_event(f"images/{IMAGE_ID}"))
-    aws["sqs"].add_response("delete_message_batch", {"Successful": [], "Failed": []}, None)
     with pytest.raises(BatchIncomplete):
-        client.lambda_.invoke(
-            "recognize_images",
-            {"Records": event["Records"] + sqs_event({"Event": "s3:TestEvent"})["Records"]},
-        )
+        client.lambda_.invoke("recognize_images", sqs_event(s3_event(f"images/{IMAGE_ID}")))
+
+
+def test_a_throttled_recognition_is_put_back_as_if_it_had_never_been_received(
+    client: Client, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import app
+
+    rate = RequestRate(5, patience_seconds=0)
+    monkeypatch.setattr(app.services.recognition._rekognition, "_rate", rate)
+    expect_lease(aws)
+    aws["rekognition"].add_client_error("detect_labels", "ThrottlingException", "Slow down.")
+    aws["dynamodb"].add_response("update_item", {"Attributes": IMAGE_ITEM}, None)  # the release
+    body = json.dumps(s3_event(f"images/{IMAGE_ID}"))
+    aws["sqs"].add_response(
+        "send_message",
+        {"MessageId": "1"},
+        {"QueueUrl": RECOGNITION_QUEUE, "MessageBody": body, "DelaySeconds": ANY},
+    )
+    # At the last receive, too, and nothing is recorded as failed.
+    result = client.lambda_.invoke("recognize_images", sqs_event(body, receive_count=8))
+    assert result.payload == {"batchItemFailures": []}
 
 
 def test_a_result_is_delivered_as_xml_and_its_delivery_recorded(
@@ -248,16 +257,34 @@ def test_a_refused_result_goes_to_the_dead_letter_queue(
     client.lambda_.invoke("deliver_results", sqs_event(event))
 
 
-def test_a_foreign_message_in_the_integration_queue_stays_for_the_dead_letter_queue(
-    client: Client, aws: Aws
+@pytest.mark.parametrize(
+    ("function", "dead_letters_url"),
+    [
+        ("take_in_images", INTAKE_DEAD_LETTERS),
+        ("recognize_images", RECOGNITION_DEAD_LETTERS),
+        ("deliver_results", INTEGRATION_DEAD_LETTERS),
+        ("forget_removed_image", REMOVALS_DEAD_LETTERS),
+    ],
+)
+def test_a_foreign_message_in_any_queue_is_a_dead_letter_at_once(
+    client: Client, aws: Aws, function: str, dead_letters_url: str
 ) -> None:
-    aws["sqs"].add_response(
-        "change_message_visibility",
-        {},
-        {"QueueUrl": INTEGRATION_QUEUE, "ReceiptHandle": "receipt-0", "VisibilityTimeout": ANY},
-    )
-    with pytest.raises(BatchIncomplete):
-        client.lambda_.invoke("deliver_results", sqs_event("{}"))
+    expect_dead_letter(aws, dead_letters_url, "{}")
+    result = client.lambda_.invoke(function, sqs_event("{}"))
+    assert result.payload == {"batchItemFailures": []}
+
+
+def test_a_function_whose_responses_lambda_reads_names_the_message_that_failed(
+    client: Client, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import app
+
+    monkeypatch.setattr(app.services.recognition_queue, "_reports_failures", True)
+    aws["dynamodb"].add_client_error("update_item", "InternalServerError", http_status_code=400)
+    aws["sqs"].add_response("change_message_visibility", {}, None)
+    event = sqs_event(s3_event(f"images/{IMAGE_ID}"), {"Event": "s3:TestEvent"})
+    result = client.lambda_.invoke("recognize_images", event)
+    assert result.payload == {"batchItemFailures": [{"itemIdentifier": "id-0"}]}
 
 
 def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> None:
@@ -307,8 +334,9 @@ def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> No
             ]
         },
     )
-    client.lambda_.invoke("forget_removed_image", s3_event(f"images/{IMAGE_ID}"))
+    client.lambda_.invoke("forget_removed_image", sqs_event(s3_event(f"images/{IMAGE_ID}")))
 
 
 def test_a_removed_object_that_is_not_an_image_is_ignored(client: Client, aws: Aws) -> None:
-    client.lambda_.invoke("forget_removed_image", s3_event("images/caf%C3%A9+au+lait.jpg"))
+    event = sqs_event(s3_event("images/caf%C3%A9+au+lait.jpg"), {"Event": "s3:TestEvent"})
+    client.lambda_.invoke("forget_removed_image", event)

@@ -285,7 +285,7 @@ def test_a_delay_is_at_most_what_sqs_allows() -> None:
 
 def test_an_error_of_sqs_about_one_message_does_not_fail_the_others() -> None:
     class RefusingSqs(FakeSqs):
-        def change_message_visibility(self, **request: Any) -> None:
+        def change_message_visibility(self, *_: Any, **__: Any) -> None:
             raise ClientError({"Error": {"Code": "InternalError"}}, "ChangeMessageVisibility")
 
     response = queue(RefusingSqs(), reports_failures=True).process(

@@ -1,5 +1,6 @@
 """Every upload ends: stored, refused or failed, also where no code of ours runs any more."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,16 +35,23 @@ class Killed(BaseException):
     """The end of the process: no code runs after it."""
 
 
-class World:
-    """The uploads of one stage, and their clock."""
+@dataclass
+class Clock:
+    """How much later than the present it is."""
 
-    def __init__(self, memory: MemoryCatalog) -> None:
+    passed: timedelta = timedelta()
+
+
+class World:
+    """One upload, and the clock of its stage."""
+
+    def __init__(self, memory: MemoryCatalog, clock: Clock) -> None:
+        self.clock = clock
         self.s3 = memory.aws.client("s3")
         self.bucket_name = memory.aws.bucket_name
         self.uploads = Uploads(
             self.s3, self.bucket_name, UploadRecords(memory.table), 1000, (Feature.LABELS,)
         )
-        self.passed = timedelta()
         self.id = self.uploads.create([Feature.TEXT]).id
 
     def send_file(self) -> None:
@@ -64,19 +72,16 @@ class World:
 
 @pytest.fixture
 def world(memory: MemoryCatalog, monkeypatch: pytest.MonkeyPatch) -> World:
-    world: World
+    clock = Clock()
 
     class Moved(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + (world.passed if is_made else timedelta())
+            return datetime.now(tz) + clock.passed
 
-    is_made = False
     for module in (uploads, upload_records):
         monkeypatch.setattr(module, "datetime", Moved)
-    world = World(memory)
-    is_made = True
-    return world
+    return World(memory, clock)
 
 
 def test_an_upload_is_stored_and_its_file_deleted(world: World) -> None:
@@ -110,7 +115,7 @@ def test_an_upload_whose_last_attempt_fails_or_is_killed_has_failed_and_a_redriv
         with pytest.raises(type(error)):
             world.take_in(error, last_attempt=last_attempt)
         assert world.shown() == ("WAITING", None)  # the attempt may still run
-    world.passed = LONGEST_ATTEMPT
+    world.clock.passed = LONGEST_ATTEMPT
     assert world.shown() == ("FAILED", "NotProcessed")
     assert "arn:" not in str(world.uploads.find(world.id).message)
     world.take_in()
@@ -118,9 +123,9 @@ def test_an_upload_whose_last_attempt_fails_or_is_killed_has_failed_and_a_redriv
 
 
 def test_an_upload_without_a_file_is_shown_as_expired(world: World) -> None:
-    world.passed = VALID_FOR + SENT_WITHIN - timedelta(minutes=1)
+    world.clock.passed = VALID_FOR + SENT_WITHIN - timedelta(minutes=1)
     assert world.shown() == ("WAITING", None)
-    world.passed = VALID_FOR + SENT_WITHIN + timedelta(minutes=1)
+    world.clock.passed = VALID_FOR + SENT_WITHIN + timedelta(minutes=1)
     assert world.shown() == ("FAILED", "UploadExpired")
 
 
@@ -128,9 +133,9 @@ def test_an_upload_whose_file_waits_in_a_long_queue_is_waiting_until_it_must_be_
     world: World,
 ) -> None:
     world.send_file()
-    world.passed = QUEUE_RETENTION
+    world.clock.passed = QUEUE_RETENTION
     assert world.shown() == ("WAITING", None)
-    world.passed = VALID_FOR + QUEUE_RETENTION + 2 * LONGEST_ATTEMPT
+    world.clock.passed = VALID_FOR + QUEUE_RETENTION + 2 * LONGEST_ATTEMPT
     assert world.shown() == ("FAILED", "NotProcessed")
 
 
@@ -154,7 +159,7 @@ def test_an_upload_that_is_taken_in_during_the_look_for_its_file_is_shown_as_sto
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.send_file()
-    world.passed = VALID_FOR + SENT_WITHIN + timedelta(minutes=1)
+    world.clock.passed = VALID_FOR + SENT_WITHIN + timedelta(minutes=1)
     head_object = world.s3.head_object
 
     def take_in_first(**request: Any) -> Any:
