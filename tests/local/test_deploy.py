@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.partial_batch_responses import WORKERS
 from localcloud.configuration import Configuration
 from localcloud.stage import LocalStage, _quick_waiters
 from tests.helpers.stage_process import StageProcess, wait_for
@@ -137,6 +138,7 @@ def test_a_stage_is_deployed_updated_and_destroyed(own_stage: StageProcess) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert own_stage.request("GET", "/health").json() == {"status": "changed"}
     assert resources_on(own_stage) == before
+    assert_partial_batch_responses_are_read(own_stage)
     deliver_one_image(own_stage, "coffee.png")
 
     refused = run(own_stage, "destroy")
@@ -153,6 +155,7 @@ def test_a_stage_is_deployed_updated_and_destroyed(own_stage: StageProcess) -> N
     variables = json.loads((chalice / "config.json").read_text())["stages"]["local"]
     assert not [name for name in variables["environment_variables"] if "_ARN" in name]
     assert "IMAGES_BUCKET_NAME" not in variables["environment_variables"]
+    assert "PARTIAL_BATCH_RESPONSES" not in variables["environment_variables"]
     assert not (chalice / "deployed" / "local.json").exists()
     assert not (chalice / "rendered-policies" / "local").exists()
     # Destroying a stage that no longer exists succeeds.
@@ -305,5 +308,20 @@ def assert_deployed_once(stage: StageProcess) -> None:
     resources = resources_on(stage)
     assert len(resources["stacks"]) == 3
     assert len(resources["REST APIs"]) == 1
-    assert len(resources["mappings"]) == 3
+    assert len(resources["mappings"]) == 4
     assert len(resources["functions"]) == len(resources["roles"]) == 7
+    assert_partial_batch_responses_are_read(stage)
+
+
+def assert_partial_batch_responses_are_read(stage: StageProcess) -> None:
+    """Lambda reads them, and the functions know it; the next deploy tells them the same."""
+    client = stage.client("lambda")
+    for function in WORKERS:
+        name = f"{NAME}-{function}"
+        (mapping,) = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        known = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        assert known["PARTIAL_BATCH_RESPONSES"] == "1"
+    config = json.loads((stage.folder / ".chalice" / "config.json").read_text())
+    recorded = config["stages"]["local"]["environment_variables"]
+    assert recorded["PARTIAL_BATCH_RESPONSES"] == "1"

@@ -157,12 +157,7 @@ class Flow:
         self.stage.request("GET", f"/images/{'0' * 32}")
 
     def announce_missing_image(self) -> None:
-        record = {
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "s3": {"bucket": {"name": BUCKET}, "object": {"key": f"images/{unknown_id()}"}},
-        }
-        self._send("recognition", json.dumps({"Records": [record]}))
+        self._send("recognition", self._event_of(f"images/{unknown_id()}"))
 
     def remove_image(self) -> None:
         image_id = self.deliver_new_image()
@@ -171,20 +166,36 @@ class Flow:
     def send_invalid_message_to_recognition(self) -> None:
         self._send("recognition", "not ours")
 
-    def send_invalid_message_to_intake(self) -> None:
-        self._send("intake", "not ours")
+    def send_invalid_message_to_removals(self) -> None:
+        self._send("removals", "not ours")
 
-    def send_invalid_message_to_integration(self) -> None:
-        self._send("integration", "not ours")
+    def send_failing_message_to_recognition(self) -> None:
+        self._send("recognition", self._event_of(f"images/{self._broken_image()}"))
 
-    def invoke_recognize_images_with_one_invalid_message(self) -> None:
-        self._invoke_with_one_invalid_message("recognize_images", "recognition")
+    def send_failing_message_to_removals(self) -> None:
+        self._send("removals", self._event_of(f"images/{self._broken_image()}"))
 
-    def invoke_take_in_images_with_one_invalid_message(self) -> None:
-        self._invoke_with_one_invalid_message("take_in_images", "intake")
+    def send_failing_message_to_integration(self) -> None:
+        event = {"id": "msg", "data": {"image_id": self._broken_image()}}
+        self._send("integration", json.dumps(event))
 
-    def invoke_deliver_results_with_one_invalid_message(self) -> None:
-        self._invoke_with_one_invalid_message("deliver_results", "integration")
+    def send_failing_message_to_intake(self) -> None:
+        upload_id = unknown_id()
+        key = {"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"}
+        item = to_item(key | {"status": "WAITING", "features": ["NO_FEATURE"]})
+        self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
+        self._send("intake", self._event_of(f"uploads/{upload_id}"))
+
+    def _broken_image(self) -> str:
+        """Put an item that is no image, so that every message about it fails; returns its id."""
+        image_id = unknown_id()
+        item = to_item({"pk": f"IMAGE#{image_id}", "sk": "IMAGE", "revision": "no number"})
+        self.stage.client("dynamodb").put_item(TableName=TABLE, Item=item)
+        return image_id
+
+    def _event_of(self, key: str) -> str:
+        record = {"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}
+        return json.dumps({"Records": [record]})
 
     def call_with_unknown_token(self) -> None:
         headers = {"Authorization": f"Bearer ir_{unknown_id()}"}
@@ -194,30 +205,6 @@ class Flow:
         sqs = self.stage.client("sqs")
         url = sqs.get_queue_url(QueueName=f"image-recognition-local-{queue}")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=body)
-
-    def _invoke_with_one_invalid_message(self, function: str, queue: str) -> None:
-        """Invoke a function with a valid and an invalid message.
-
-        The invalid one is at its last receive, so it is not postponed. The valid one is deleted.
-        """
-        done = json.dumps(
-            {"Event": "s3:TestEvent", "id": "msg", "data": {"image_id": unknown_id()}}
-        )
-        records = [
-            {
-                "messageId": str(number),
-                "receiptHandle": f"handle-{number}",
-                "body": body,
-                "attributes": {"ApproximateReceiveCount": "1000"},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}",
-            }
-            for number, body in enumerate((done, "not ours"))
-        ]
-        self.stage.client("lambda").invoke(
-            FunctionName=f"image-recognition-local-{function}",
-            Payload=json.dumps({"Records": records}).encode(),
-        )
 
 
 def delete_rows(stage: StageProcess, image_id: str) -> None:
@@ -259,8 +246,7 @@ NEEDS: dict[str, dict[str, Trigger]] = {
         "dynamodb:UpdateItem": Flow.post_batch_with_known_image,
         "dynamodb:PutItem": Flow.post_batch,
         "sqs:SendMessage": Flow.post_batch_with_known_image_for_text,
-        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_intake,
-        "sqs:DeleteMessage": Flow.invoke_take_in_images_with_one_invalid_message,
+        "sqs:ChangeMessageVisibility": Flow.send_failing_message_to_intake,
     },
     "authorize": {"ssm:GetParametersByPath": Flow.call_with_unknown_token},
     "recognize_images": {
@@ -269,22 +255,23 @@ NEEDS: dict[str, dict[str, Trigger]] = {
         "dynamodb:Query": Flow.announce_missing_image,
         "s3:GetObject": Flow.announce_missing_image,
         "sns:Publish": Flow.post_new_image,
-        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_recognition,
-        "sqs:DeleteMessage": Flow.invoke_recognize_images_with_one_invalid_message,
+        "sqs:SendMessage": Flow.send_invalid_message_to_recognition,
+        "sqs:ChangeMessageVisibility": Flow.send_failing_message_to_recognition,
     },
     "deliver_results": {
         "dynamodb:Query": Flow.post_new_image,
         "dynamodb:PutItem": Flow.post_new_image,
         "ssm:GetParametersByPath": Flow.attempt_delivery_of_new_image,
         "sqs:SendMessage": Flow.deliver_rejected_result,
-        "sqs:ChangeMessageVisibility": Flow.send_invalid_message_to_integration,
-        "sqs:DeleteMessage": Flow.invoke_deliver_results_with_one_invalid_message,
+        "sqs:ChangeMessageVisibility": Flow.send_failing_message_to_integration,
     },
     "forget_removed_image": {
         "dynamodb:Query": Flow.remove_image,
         "dynamodb:PutItem": Flow.remove_image,
         "dynamodb:DeleteItem": Flow.remove_image,
         "s3:GetObject": Flow.remove_image,
+        "sqs:SendMessage": Flow.send_invalid_message_to_removals,
+        "sqs:ChangeMessageVisibility": Flow.send_failing_message_to_removals,
     },
     "index_findings": {
         "dynamodb:BatchGetItem": Flow.post_new_image,
@@ -314,6 +301,7 @@ NOT_ENFORCED = {
     "dynamodb:GetShardIterator": "the emulator's poller does not ask the role",
     "dynamodb:DescribeStream": "the emulator's poller does not ask the role",
     "dynamodb:ListStreams": "the emulator's poller does not ask the role",
+    "sqs:DeleteMessage": "nor does it to delete; a function deletes only during a long batch",
     "s3:ListBucket": "without it, the emulator responds to a HEAD request with 404, AWS with 403",
     "rekognition:DetectLabels": "the local Rekognition knows no roles",
     "rekognition:DetectText": "the local Rekognition knows no roles",

@@ -1,14 +1,19 @@
 """The settings in .chalice and infra that must agree with each other."""
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 
+from chalicelib.intake import last_attempts, upload_records
 from chalicelib.intake.fetching.limits import FetchLimits
 from chalicelib.intake.images.process_limits import ProcessLimits
+from infra.partial_batch_responses import WORKERS as REPORTING
+from infra.redrive import QUEUES as REDRIVEN
 
 PROJECT = Path(__file__).parents[3]
 PARTS = ("api", "recognition", "integration")
@@ -18,7 +23,9 @@ WORKERS = {
     "take_in_images": ("api", "Intake", "IntakeVisibilityTimeoutSeconds"),
     "recognize_images": ("api", "Recognition", "VisibilityTimeoutSeconds"),
     "deliver_results": ("integration", "Integration", "VisibilityTimeoutSeconds"),
+    "forget_removed_image": ("api", "Removals", "VisibilityTimeoutSeconds"),
 }
+QUEUES = [queue for _, queue, _ in WORKERS.values()]
 
 # The functions in app.py, as Chalice names them; api_handler serves all routes.
 FUNCTIONS = {
@@ -161,7 +168,58 @@ def test_each_function_has_log_retention_and_an_alarm(function: str) -> None:
     assert [alarm for alarm in alarms if dimension in alarm.get("Dimensions", [])]
 
 
-@pytest.mark.parametrize("queue", ["Recognition", "Integration"])
+def test_every_trigger_on_a_queue_is_one_that_reports_its_failures() -> None:
+    source = (PROJECT / "app.py").read_text()
+    triggers = re.findall(
+        r"@app\.on_sqs_message\(\s*queue=settings\.(\w+)_queue_name.*?\ndef (\w+)\(",
+        source,
+        re.DOTALL,
+    )
+    assert {function: queue for queue, function in triggers} == REPORTING
+    assert set(REPORTING) == set(WORKERS)
+    for function, queue in REPORTING.items():
+        name = {"Fn::Sub": f"image-recognition-${{Stage}}-{queue}"}
+        assert RESOURCES[f"{WORKERS[function][1]}Queue"]["Properties"]["QueueName"] == name
+        assert queue in REDRIVEN
+
+
+@pytest.mark.parametrize("function", WORKERS)
+def test_each_function_on_a_queue_may_move_messages_to_its_dead_letters(function: str) -> None:
+    queue = WORKERS[function][1].lower()
+    resources: list[str] = []
+    for statement in policy_of(function)["Statement"]:
+        if "sqs:SendMessage" in statement["Action"]:
+            listed = statement["Resource"]
+            resources += [listed] if isinstance(listed, str) else listed
+    names = {resource.partition("${stage}-")[2] for resource in resources}
+    assert f"{queue}-dead-letters" in names
+
+
+def test_files_of_uploads_outlive_dead_letters_about_them() -> None:
+    rules = RESOURCES["ImagesBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    (days,) = [rule["ExpirationInDays"] for rule in rules if rule.get("Prefix") == "uploads/"]
+    retention = RESOURCES["IntakeDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"]
+    assert timedelta(days=days) == upload_records.RETENTION > timedelta(seconds=retention)
+
+
+def test_the_intake_knows_how_long_its_queue_keeps_a_message_and_its_function_runs() -> None:
+    retention = RESOURCES["IntakeQueue"]["Properties"]["MessageRetentionPeriod"]
+    assert timedelta(seconds=retention) == last_attempts.QUEUE_RETENTION
+    for stage in STAGES:
+        timeout = setting(stage, "take_in_images", "lambda_timeout")
+        assert timedelta(seconds=timeout) < last_attempts.LONGEST_ATTEMPT
+
+
+def test_the_bucket_keeps_no_versions_of_what_is_deleted() -> None:
+    assert "VersioningConfiguration" not in RESOURCES["ImagesBucket"]["Properties"]
+
+
+def test_only_the_stack_writes_the_buckets_notifications() -> None:
+    """S3 replaces them as a whole: a second writer would lose its part at the next stack update."""
+    assert "on_s3_event" not in (PROJECT / "app.py").read_text()
+
+
+@pytest.mark.parametrize("queue", QUEUES)
 def test_each_queue_has_alarms_on_dead_letters_and_message_age(queue: str) -> None:
     watched = {
         (alarm["Properties"]["MetricName"], str(alarm["Properties"]["Dimensions"][0]["Value"]))
