@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 from chalicelib.model.errors import NotProcessed
 from chalicelib.model.image import Failure
 
-# Longer than the timeout of the function that takes images in, 60 seconds.
-LONGEST_ATTEMPT = timedelta(seconds=75)
+# Longer than the timeout of the function that takes images in, 120 seconds.
+LONGEST_ATTEMPT = timedelta(seconds=135)
 
 # The intake queue's MessageRetentionPeriod in infra/api.yaml.
 QUEUE_RETENTION = timedelta(days=4)
