@@ -147,8 +147,7 @@ def create_recognition(image_id: str) -> RouteResponse:
 
 
 @app.route("/recognitions", methods=["POST"], authorizer=authorize, content_types=["*/*"])
-@once_per_key
-def create_recognitions() -> RouteResponse:
+def create_recognitions() -> Response:
     """Recognize up to 100 images again that failed with a code: 202 with a cursor for the next."""
     failure_code, cursor = request_bodies.failed_recognitions(request.body)
     return responses.recognitions_requested(

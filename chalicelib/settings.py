@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.intake.fetching.limits import FetchLimits, parse_allowed_origins
+from chalicelib.integration import third_party_url
 from chalicelib.integration.retry_schedule import MAX_PAUSE_SECONDS
 from chalicelib.model.findings import Feature
 
@@ -128,7 +129,7 @@ class Settings:
             removals_dead_letters_url=read.url("REMOVALS_DEAD_LETTERS_URL"),
             # Only infra/deploy.py sets it, after it has verified that Lambda reads such responses.
             partial_batch_responses=read.one_of("PARTIAL_BATCH_RESPONSES", "0", ("0", "1")) == "1",
-            third_party_url=read.optional_url("THIRD_PARTY_URL"),
+            third_party_url=read.third_party_url(),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),
             delivery_pauses_seconds=read.numbers(
                 "DELIVERY_PAUSES_SECONDS", DELIVERY_PAUSES_SECONDS, 0, MAX_PAUSE_SECONDS
@@ -216,8 +217,13 @@ class _Reader:
             self.problems.append(f"{name} is {value!r}, but must be an http or https URL")
         return value
 
-    def optional_url(self, name: str) -> str:
-        return self.url(name) if self._environment.get(name, "").strip() else ""
+    def third_party_url(self) -> str:
+        url = self._environment.get(third_party_url.URL_VARIABLE, "").strip()
+        allowed = self._environment.get(third_party_url.HTTP_ALLOWED_VARIABLE, "")
+        problem = url and third_party_url.problem_with(url, third_party_url.parse_hosts(allowed))
+        if problem:
+            self.problems.append(f"{third_party_url.URL_VARIABLE} {problem}")
+        return url
 
     def integer(self, name: str, default: str, least: int, most: int) -> int:
         return int(self.number(name, default, least, most, int))

@@ -16,6 +16,12 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chalicelib.integration.third_party_url import (
+    HTTP_ALLOWED_VARIABLE,
+    URL_VARIABLE,
+    parse_hosts,
+    problem_with,
+)
 from infra import (
     chalice_command,
     chalice_record,
@@ -32,8 +38,8 @@ from infra.stacks import Stacks
 
 PROJECT = Path(__file__).parent.parent
 
-# From the deployer: no stack knows where results are delivered. Without it nothing is delivered.
-_THIRD_PARTY_URL = "THIRD_PARTY_URL"
+# From the deployer: no stack knows where results are delivered. Without a URL nothing is delivered.
+_FROM_DEPLOYER = (URL_VARIABLE, HTTP_ALLOWED_VARIABLE)
 
 # Outputs that are shown to the deployer and that no function needs.
 _NOT_RECORDED = {"ALARM_TOPIC_ARN"}
@@ -54,15 +60,18 @@ def deploy(
     itself come as botocore's exceptions.
     """
     configuration = StageConfiguration(project, stage)
+    _check_third_party(configuration.variables | dict(variables))
     account = Account.of(environment)
     print_progress(f"stage {stage} in account {account.id}, region {account.region}")
     outputs = Stacks(account.client("cloudformation"), stage, print_progress).deploy()
     print_progress(f"alarms are published to {outputs['AlarmTopicArn']}")
     configuration.record(settings_of(outputs) | dict(variables))
-    if not configuration.variables.get(_THIRD_PARTY_URL):
-        configuration.forget([_THIRD_PARTY_URL])  # Chalice would deploy an empty variable
+    recorded = configuration.variables
+    # Chalice would deploy an empty variable.
+    configuration.forget([name for name in _FROM_DEPLOYER if not recorded.get(name)])
+    if not recorded.get(URL_VARIABLE):
         print_progress(
-            f"no {_THIRD_PARTY_URL}: results are kept and published, and delivered to nobody"
+            f"no {URL_VARIABLE}: results are kept and published, and delivered to nobody"
         )
     webhook_secrets.first(account.client("ssm"), stage)  # deliveries need at least one
     policies.render(project, stage, account, configuration.policy_files)
@@ -91,6 +100,15 @@ def _record_partial_responses(configuration: StageConfiguration, *, are_on: bool
         configuration.forget([partial_batch_responses.VARIABLE])
 
 
+def _check_third_party(variables: Mapping[str, str]) -> None:
+    """Raise DeployError for a THIRD_PARTY_URL that the functions would refuse."""
+    url = variables.get(URL_VARIABLE, "").strip()
+    allowed = parse_hosts(variables.get(HTTP_ALLOWED_VARIABLE, ""))
+    problem = url and problem_with(url, allowed)
+    if problem:
+        raise DeployError(f"{URL_VARIABLE} {problem}.")
+
+
 def settings_of(outputs: Mapping[str, str]) -> dict[str, str]:
     """Convert the stacks' outputs to the functions' environment variables."""
     variables = {_variable_name(output): value for output, value in outputs.items()}
@@ -114,8 +132,9 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="set")
     arguments = parser.parse_args()
     variables = dict(setting.split("=", 1) for setting in arguments.set)
-    if _THIRD_PARTY_URL in os.environ:
-        variables.setdefault(_THIRD_PARTY_URL, os.environ[_THIRD_PARTY_URL])
+    for name in _FROM_DEPLOYER:
+        if name in os.environ:
+            variables.setdefault(name, os.environ[name])
 
     def act() -> None:
         print_progress(f"deployed to {deploy(arguments.stage, variables)}")

@@ -23,6 +23,7 @@ SETTINGS = {
     "REKOGNITION_PRICES": "",
     # Amazon Rekognition's default quota in its largest Regions.
     "REKOGNITION_TRANSACTIONS_PER_SECOND": "50",
+    "THIRD_PARTY_HTTP_ALLOWED": "",
 }
 
 

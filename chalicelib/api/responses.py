@@ -62,9 +62,9 @@ def recognition_requested(image: Image, *, is_pending: bool) -> RouteResponse:
     return RouteResponse(202 if is_pending else 200, image_values(image), _path(image.id))
 
 
-def recognitions_requested(requested: "RequestedAgain") -> RouteResponse:
+def recognitions_requested(requested: "RequestedAgain") -> Response:
     """202 with the number of images that are recognized again, and the next request's cursor."""
-    return RouteResponse(202, {"requested": requested.images, "cursor": requested.cursor})
+    return Response({"requested": requested.images, "cursor": requested.cursor}, status_code=202)
 
 
 def delivery_requested(image: Image) -> RouteResponse:

@@ -49,6 +49,12 @@ class SqsActions:
         except (BotoCoreError, ClientError):
             logger.warning("A message could not be postponed", exc_info=True)
 
+    def visible_messages(self) -> int:
+        """About how many messages wait to be received; raises botocore's errors."""
+        name = "ApproximateNumberOfMessages"
+        response = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(response["Attributes"][name])
+
     def send(self, url: str, body: str, delay_seconds: float = 0) -> None:
         """Send a message to a queue, which delivers it after 0 to 900 seconds, rounded up.
 

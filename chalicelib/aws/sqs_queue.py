@@ -112,9 +112,7 @@ class Queue:
 
     def visible_messages(self) -> int:
         """About how many messages wait to be received, without those that wait for a retry."""
-        name = "ApproximateNumberOfMessages"
-        response = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
-        return int(response["Attributes"][name])
+        return self._actions.visible_messages()
 
     def process(
         self, event: Mapping[str, Any], work: Work, concurrency: int = 10

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from requests import Response
 from urllib3.exceptions import HTTPError
@@ -50,7 +50,10 @@ class Attempt:
 
 
 class ThirdParty:
-    """The endpoint at `url`. `deadline_seconds` is for one attempt, from DNS to the response."""
+    """The endpoint at `url`, which `third_party_url` has checked.
+
+    `deadline_seconds` is for one attempt, from DNS to the response.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class ThirdParty:
         deadline_seconds: float,
     ) -> None:
         parts = urlsplit(url)
-        self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        self._url = url
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._secrets = secrets
         self._circuit_breaker = circuit_breaker

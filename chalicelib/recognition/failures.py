@@ -7,7 +7,8 @@ shown is a code of ours and a sentence of ours; the log has the error itself.
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.model.image import Failure
-from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable, Throttled
+from chalicelib.recognition.rekognition import ImageRefused, ObjectUnreadable
+from chalicelib.recognition.request_rate import Throttled
 
 _ASK_AGAIN = "Request the feature again later."
 _REASONS = {

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from chalicelib.api.query_parameters import image_page
 from chalicelib.catalog.cursors import write_cursor
-from chalicelib.intake.batches import BatchEntry
+from chalicelib.intake.batch_messages import BatchEntry
+from chalicelib.model.image import Failure
 from chalicelib.services import Services
 from tests.helpers.gateway import Gateway, GatewayResponse
 from tests.helpers.images import IMAGE_ID
@@ -178,9 +179,9 @@ def test_a_url_that_cannot_be_written_is_refused_with_its_number(
         assert f"Entry {unusable[0]} " in response.body["Message"]
     else:
         assert response.status_code == 202
-        outcome = {"code": "InvalidUrl", "message": "m"}
+        failure = Failure("InvalidUrl", "m")
         for entry in _entries(response.body["id"], urls):
-            memory.batches._write(entry, outcome)
+            memory.batches._write_failure(entry, failure)
         shown = gateway.request(
             "GET", "/batches/{batch_id}", parameters={"batch_id": response.body["id"]}
         )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.aws.clients import client
+from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.images import Catalog
 from chalicelib.model.findings import BoundingBox, Face, Feature, Findings, Point, Text
 from chalicelib.model.image import Image
@@ -24,7 +25,7 @@ TEXT_TOO = json.dumps({"features": ["TEXT"]})
 @pytest.fixture
 def catalog(memory: Services) -> MemoryCatalog:
     table, store = memory._table, memory.store
-    return MemoryCatalog(None, table, Catalog(table), None, store)  # type: ignore[arg-type]
+    return MemoryCatalog(None, table, Catalog(table), Deliveries(table), None, store)  # type: ignore[arg-type]
 
 
 def known(catalog: MemoryCatalog, number: int, **changes: Any) -> Image:

@@ -18,7 +18,7 @@ import pytest
 import requests
 from PIL import Image
 
-from chalicelib.aws.dynamodb_table import Table
+from chalicelib.aws.dynamodb_table import Table, to_item
 from chalicelib.catalog.deliveries import new_delivery
 from chalicelib.catalog.items import Row, delivery_values, row_values
 from chalicelib.model.changes import FeatureOutcome, with_features_requested, with_outcomes

@@ -51,6 +51,21 @@ def test_the_third_party_is_optional() -> None:
     assert Settings.from_environment({**REQUIRED, "THIRD_PARTY_URL": url}).third_party_url == url
 
 
+def test_a_password_of_the_third_party_is_refused_and_not_shown() -> None:
+    url = "https://alice:pa55word@third.example.com/results"
+    with pytest.raises(SettingsError, match="THIRD_PARTY_URL has a user name") as caught:
+        Settings.from_environment({**REQUIRED, "THIRD_PARTY_URL": url})
+    assert "pa55word" not in str(caught.value)
+
+
+def test_http_to_another_machine_needs_its_name() -> None:
+    variables = {**REQUIRED, "THIRD_PARTY_URL": "http://third.example.com/results"}
+    with pytest.raises(SettingsError, match=r"THIRD_PARTY_HTTP_ALLOWED=third\.example\.com"):
+        Settings.from_environment(variables)
+    variables["THIRD_PARTY_HTTP_ALLOWED"] = "other.example, third.example.com"
+    assert Settings.from_environment(variables).third_party_url == variables["THIRD_PARTY_URL"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

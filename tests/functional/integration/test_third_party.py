@@ -109,6 +109,6 @@ def test_nothing_of_the_environment_takes_part(
     monkeypatch.setenv("NETRC", str(netrc))
     with serving(sends(NO_CONTENT)) as receiver:
         internet.serve("receiver.example", receiver)
-        attempt("http://user:password@receiver.example/")
+        attempt("http://receiver.example/")
         assert b"Authorization" not in receiver.traffic()[1]
     assert internet.guarded.traffic() == (0, b"")

@@ -30,7 +30,7 @@ class World:
         memory.write(RECOGNIZED)
         self.sqs = memory.aws.client("sqs")
         url = memory.aws.queue_url
-        self.queue = Queue(self.sqs, url, 3)
+        self.queue = Queue(self.sqs, url, 3, memory.aws.dead_letters_url)
         self.redelivery = Redelivery(memory.catalog, memory.deliveries, self.sqs, url)
         self.overdue = OverdueDeliveries(
             memory.catalog,

@@ -18,11 +18,12 @@ from chalicelib.recognition.rekognition import (
     ImageRefused,
     ObjectUnreadable,
     Rekognition,
-    Throttled,
 )
+from chalicelib.recognition.request_rate import RequestRate, Throttled
 
 SECRET = "User: arn:aws:sts::123456789012:assumed-role/image-recognition-dev-recognize/session"
 LABELS = RekognitionCall("DetectLabels", (Feature.LABELS,))
+RATE = RequestRate(1000, patience_seconds=0, hold_seconds=0)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def client() -> Any:
 
 def error_of_call(client: Any, code: str, status_code: int) -> Exception:
     """What a call raises that Rekognition answers with an error whose text is SECRET."""
-    rekognition = Rekognition(client, "bucket", max_labels=10, min_confidence=70)
+    rekognition = Rekognition(client, "bucket", max_labels=10, min_confidence=70, rate=RATE)
     with Stubber(client) as stubber:
         stubber.add_client_error("detect_labels", code, SECRET, http_status_code=status_code)
         with pytest.raises(Exception) as caught:  # noqa: PT011 - of any class
@@ -75,7 +76,7 @@ def test_an_answer_of_rekognition_is_shown_as_a_code_and_a_sentence_of_ours(
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Throttled(SECRET), "RekognitionThrottled"),
+        (Throttled(SECRET, 0), "RekognitionThrottled"),
         (ObjectUnreadable(SECRET), "ImageUnreadable"),
         (EndpointConnectionError(endpoint_url=SECRET), "RekognitionUnavailable"),
         (ConnectTimeoutError(endpoint_url=SECRET), "RekognitionUnavailable"),

@@ -15,7 +15,6 @@ from chalicelib.recognition.rekognition import (
     ImageRefused,
     ObjectUnreadable,
     RekognitionResponse,
-    Throttled,
 )
 from tests.helpers.fakes import FakeRekognition, FakeResultsTopic
 from tests.helpers.images import CAT, IMAGE_ID, PENDING, RECOGNIZED, state
@@ -240,8 +239,8 @@ def test_another_message_recognizes_what_failed_for_a_temporary_reason(
     memory: MemoryCatalog,
 ) -> None:
     """A redriven dead letter is such a message."""
-    world = World(memory, DetectLabels=Throttled("too many requests"))
-    with pytest.raises(Throttled):
+    world = World(memory, DetectLabels=ConnectionError("unreachable"))
+    with pytest.raises(ConnectionError):
         world.recognize(last_attempt=True)
     assert world.image.status is Status.FAILED
     world.rekognition.responses["DetectLabels"] = LABELS

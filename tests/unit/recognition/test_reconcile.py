@@ -40,7 +40,7 @@ class World:
         usage = Usage(memory.table)
         url = memory.aws.queue_url
         requests = RecognitionRequests(memory.catalog, pages, usage, versions, self.sqs, url)
-        self.queue = Queue(self.sqs, url, 3)
+        self.queue = Queue(self.sqs, url, 3, memory.aws.dead_letters_url)
         self.reconciliation = Reconciliation(
             memory.store,
             memory.table,
