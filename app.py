@@ -41,6 +41,13 @@ request = CurrentRequest(app)
 once_per_key = idempotent(request, lambda: services.idempotent_requests)
 
 
+@app.middleware("http")
+def attribute(event: Any, get_response: Callable[[Any], Any]) -> Any:
+    """Let every log line of a request say whose token asked for what."""
+    with observability.about_request(request.caller, request.method_and_path):
+        return get_response(event)
+
+
 @app.middleware("all")
 def observe(event: Any, get_response: Callable[[Any], Any]) -> Any:
     """Log and measure every invocation."""

@@ -1,4 +1,4 @@
-"""Logs as lines of JSON that carry the image's id, and CloudWatch metrics.
+"""Logs as lines of JSON that carry the image's id and the caller, and CloudWatch metrics.
 
 Metrics are log lines in CloudWatch's embedded metric format, so they need no API call. This module
 removes the secrets that a URL or a header can carry from every log line, so that no caller has to.
@@ -8,9 +8,10 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from aws_lambda_powertools import Metrics
@@ -29,6 +30,7 @@ _SECRETS = (
 )
 
 _image_id: ContextVar[str | None] = ContextVar("image_id", default=None)
+_request: ContextVar[Mapping[str, str]] = ContextVar("request", default=MappingProxyType({}))
 _metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
 _metrics_lock = threading.Lock()  # several threads process one batch
 
@@ -36,10 +38,11 @@ logger = logging.getLogger(__name__)
 
 
 class _JsonLines(LambdaPowertoolsFormatter):
-    """Formats a log record as one line of JSON, with the image's id and without secrets."""
+    """Formats a log record as one line of JSON, with its context and without secrets."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.correlation_id = _image_id.get()
+        vars(record).update(_request.get())
         return without_secrets(super().format(record))
 
 
@@ -76,6 +79,22 @@ def about_image(image_id: str) -> Iterator[None]:
         yield
     finally:
         _image_id.reset(token)
+
+
+@contextmanager
+def about_request(caller: str, request: str) -> Iterator[None]:
+    """A context in which the log lines of this thread say who asked for what.
+
+    `caller` is the name of the caller's token, `request` for example `DELETE /images/0123…`; the
+    log lines carry them under these names.
+    """
+    # A path can hold text that UTF-8 cannot encode, and that would cost the whole line.
+    shown = request.encode("utf-8", "backslashreplace").decode()
+    token = _request.set({"caller": caller, "request": shown})
+    try:
+        yield
+    finally:
+        _request.reset(token)
 
 
 def count(metric: str, value: float = 1) -> None:
