@@ -23,8 +23,14 @@ NAMESPACE = "ImageRecognition"
 
 # A URL's query string can carry a signature, and its user information a password. A Bearer token
 # grants access.
-_SECRETS = (
-    (re.compile(r"(?P<kept>https?://[^\s\"'<>?#\\]*)[?#][^\s\"'<>\\]*"), r"\g<kept>?(not logged)"),
+# JSON writes some of a URL's characters with a backslash, but ends of lines are never part of one.
+_OF_URLS = r"(?:[^\s\"'<>?#\\]|\\[^nrt])*+"
+_SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    # Matches URLs without a query as well, so that a long text is read only once.
+    (
+        re.compile(rf"(?P<kept>https?://{_OF_URLS})(?P<query>(?:[?#]{_OF_URLS})*+)"),
+        lambda url: url["kept"] + ("?(not logged)" if url["query"] else ""),
+    ),
     (re.compile(r"(?P<kept>https?://)[^\s\"'<>/@]*@"), r"\g<kept>(not logged)@"),
     (re.compile(r"(?P<kept>Bearer\s+)[^\s\"'\\]+", re.IGNORECASE), r"\g<kept>(not logged)"),
 )
