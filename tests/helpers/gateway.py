@@ -62,8 +62,9 @@ class Gateway:
             },
             self.context,
         )
-        text = response["body"]
-        is_json = response["headers"].get("Content-Type", "").startswith("application/json")
+        text, kind = response["body"], response["headers"].get("Content-Type", "application/json")
         return GatewayResponse(
-            response["statusCode"], json.loads(text) if is_json else text, response["headers"]
+            response["statusCode"],
+            json.loads(text) if text and kind == "application/json" else text,
+            response["headers"],
         )
