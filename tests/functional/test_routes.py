@@ -13,6 +13,7 @@ from chalicelib.aws.dynamodb_table import to_item
 from chalicelib.catalog import items
 from chalicelib.catalog.images import NEW
 from chalicelib.catalog.items import Row
+from chalicelib.intake.images.prepare import prepare
 from chalicelib.model.changes import (
     FeatureOutcome,
     with_arrival,
@@ -58,7 +59,7 @@ def expect_put(aws: Aws, *, refused: bool = False, features: str = "LABELS") -> 
     expected = {
         "Bucket": BUCKET,
         "Key": f"images/{CAT_ID}",
-        "Body": CAT.read_bytes(),
+        "Body": prepare(CAT.read_bytes()).content,
         "ContentType": "image/png",
         "IfNoneMatch": "*",
         "ChecksumAlgorithm": "SHA256",
@@ -112,9 +113,7 @@ def expect_query_of_the_image(aws: Aws, *found: Any) -> None:
     )
 
 
-def test_a_new_image_is_stored_byte_for_byte_and_registered(
-    api: Api, aws: Aws, photographs: str
-) -> None:
+def test_a_new_image_is_stored_and_registered(api: Api, aws: Aws, photographs: str) -> None:
     url = f"{photographs}/{CAT.name}"
     expect_put(aws)
     expect_registration(aws)

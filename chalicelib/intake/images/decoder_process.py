@@ -56,7 +56,7 @@ def _decode_in_a_fork(content: bytes, limits: ProcessLimits) -> tuple[Ending, by
 def _decode_and_exit(content: bytes, writer: int, limits: ProcessLimits) -> None:
     exit_code = 1
     try:
-        _keep_only_standard_error()
+        _detach()
         with open(writer, "wb") as pipe:
             limit_this_process(limits)
             pipe.write(_answer(content))
@@ -72,11 +72,11 @@ def _answer(content: bytes) -> bytes:
         return answer_of(error)
 
 
-def _keep_only_standard_error() -> None:
-    """Detach this process from the pipes of the next files and their answers."""
+def _detach() -> None:
+    """Leave the pipes of the next files and their answers, and keep decoders' notes off the log."""
     nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
 
 
 if __name__ == "__main__":

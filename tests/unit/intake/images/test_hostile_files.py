@@ -35,7 +35,7 @@ def test_a_hostile_file_is_stored_or_refused(decoder: IsolatedDecoder, name: str
     except ImageContentError as refusal:
         outcome, message = type(refusal).__name__, str(refusal)
 
-    assert time.monotonic() - started < 20, message
+    assert time.monotonic() - started < 30, message  # seconds; on a busy machine, too
     if expected == "refused":
         assert outcome != "stored"
     elif expected != "any":
