@@ -85,7 +85,7 @@ def create_upload() -> RouteResponse:
 
 @app.route("/uploads/{upload_id}", methods=["GET"], authorizer=authorize)
 def get_upload(upload_id: str) -> dict[str, Any]:
-    """Show an upload: WAITING, STORED with the image's id, or REFUSED with the reason."""
+    """Show an upload: WAITING, STORED with the image's id, or REFUSED or FAILED with the reason."""
     return responses.upload_values(services.uploads.find(upload_id))
 
 

@@ -127,7 +127,7 @@ class Settings:
             removals_queue_url=read.url("REMOVALS_QUEUE_URL"),
             removals_max_receives=read.integer("REMOVALS_MAX_RECEIVES", "8", 1, 1000),
             removals_dead_letters_url=read.url("REMOVALS_DEAD_LETTERS_URL"),
-            # Only infra/deploy.py sets it, after it has verified that Lambda reads such responses.
+            # Only infra/partial_batch_responses.py sets it, once Lambda is verified to read them.
             partial_batch_responses=read.one_of("PARTIAL_BATCH_RESPONSES", "0", ("0", "1")) == "1",
             third_party_url=read.third_party_url(),
             webhook_secrets_path=read.text("WEBHOOK_SECRETS_PATH"),

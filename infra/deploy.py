@@ -25,7 +25,6 @@ from chalicelib.integration.third_party_url import (
 from infra import (
     chalice_command,
     chalice_record,
-    partial_batch_responses,
     policies,
     stream_filter,
     webhook_secrets,
@@ -76,28 +75,14 @@ def deploy(
     webhook_secrets.first(account.client("ssm"), stage)  # deliveries need at least one
     policies.render(project, stage, account, configuration.policy_files)
     chalice_record.complete(project, stage, account, configuration.policy_files, print_progress)
-    partial_responses = PartialBatchResponses(account.client("lambda"), stage, print_progress)
-    _record_partial_responses(configuration, are_on=partial_responses.are_on())
     lines = chalice_command.run(
         "deploy", stage, project=project, environment=environment, progress=print_progress
     )
     stream_filter.apply(account.client("lambda"), stage)
-    are_on = partial_responses.turn_on()
-    _record_partial_responses(configuration, are_on=are_on)
-    partial_responses.tell_functions(are_on=are_on)
-    if not are_on:
-        print_progress("partial batch responses are not verified: a failed message slows its queue")
+    PartialBatchResponses(account.client("lambda"), stage, print_progress).turn_on()
     return next(
         line.partition("Rest API URL:")[2].strip() for line in lines if "Rest API URL:" in line
     )
-
-
-def _record_partial_responses(configuration: StageConfiguration, *, are_on: bool) -> None:
-    """Record for `chalice deploy` whether Lambda reads the functions' partial batch responses."""
-    if are_on:
-        configuration.record({partial_batch_responses.VARIABLE: "1"})
-    else:
-        configuration.forget([partial_batch_responses.VARIABLE])
 
 
 def _check_third_party(variables: Mapping[str, str]) -> None:

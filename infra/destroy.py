@@ -12,15 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra import (
-    chalice_command,
-    chalice_record,
-    data,
-    partial_batch_responses,
-    policies,
-    tokens,
-    webhook_secrets,
-)
+from infra import chalice_command, chalice_record, data, policies, tokens, webhook_secrets
 from infra.account import Account
 from infra.configuration import StageConfiguration
 from infra.deploy import PROJECT, exit_status_of, print_progress, settings_of
@@ -64,8 +56,7 @@ def destroy(
         webhook_secrets.retire(ssm, stage, name)
         print_progress(f"webhook secret {name}: deleted")
     policies.remove(project, functions)
-    recorded = settings_of(dict.fromkeys(output_names(), ""))
-    configuration.forget([*recorded, partial_batch_responses.VARIABLE])
+    configuration.forget(settings_of(dict.fromkeys(output_names(), "")))
 
 
 def main() -> int:

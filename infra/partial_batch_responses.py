@@ -2,15 +2,13 @@
 
 Chalice cannot set ReportBatchItemFailures, but its updates of a mapping leave it as it is. Without
 it Lambda deletes every message of an invocation that returns, also those that failed. So a function
-returns partial responses only if the variable PARTIAL_BATCH_RESPONSES is 1, and a deploy keeps to
-an order in which that is safe at every moment:
+returns partial responses only if its variable PARTIAL_BATCH_RESPONSES is 1, and only this module
+sets it, on the functions themselves, after it has verified their mappings.
 
-1. Before `chalice deploy`, the variable is recorded only if every mapping is there and verified.
-   Otherwise the functions lose it before Chalice creates or replaces a mapping.
-2. After it, the setting is made and verified, and only then are the functions told. If it cannot be
-   verified, the variable is taken from them.
-
-A function that raises although Lambda would read a response is safe: its messages come again.
+`chalice deploy` knows nothing of the variable. It replaces the functions' variables before it
+creates or updates a mapping, so whatever Chalice does, started by this project or by hand, the
+functions have lost the variable by then. A function without it raises, which is safe even if
+Lambda would read a response: its messages come again.
 """
 
 import time
@@ -53,7 +51,22 @@ class PartialBatchResponses:
     progress: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
 
-    def are_on(self) -> bool:
+    def turn_on(self) -> None:
+        """Make the setting for every function on a queue, verify it, and tell the functions.
+
+        If it cannot be verified, they are told that it is not made.
+        """
+        for function in WORKERS:
+            for mapping in self._mappings(function):
+                if not _is_on(mapping):
+                    self._turn_on(mapping["UUID"])
+        are_on = self._are_on()
+        if not are_on:
+            self.progress("partial batch responses: not verified, so failures slow their queues")
+        for function in WORKERS:
+            self._tell(function_name(self.stage, function), are_on=are_on)
+
+    def _are_on(self) -> bool:
         """Whether Lambda reads the partial responses of every function on a queue."""
         found = {function: list(self._mappings(function)) for function in WORKERS}
         return all(
@@ -62,28 +75,18 @@ class PartialBatchResponses:
             for function, mappings in found.items()
         )
 
-    def turn_on(self) -> bool:
-        """Make the setting for every function on a queue; returns whether it is verified."""
-        for function in WORKERS:
-            for mapping in self._mappings(function):
-                if not _is_on(mapping):
-                    self._turn_on(mapping["UUID"])
-        return self.are_on()
-
-    def tell_functions(self, *, are_on: bool) -> None:
-        """Set the variable of every function on a queue, or take it away."""
-        for function in WORKERS:
-            name = function_name(self.stage, function)
-            known = self.client.get_function_configuration(FunctionName=name)
-            variables = known.get("Environment", {}).get("Variables", {})
-            told = {name: value for name, value in variables.items() if name != VARIABLE}
-            if are_on:
-                told[VARIABLE] = "1"
-            if told != variables:
-                self.client.update_function_configuration(
-                    FunctionName=name, Environment={"Variables": told}
-                )
-                self.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    def _tell(self, name: str, *, are_on: bool) -> None:
+        """Set a function's variable, or take it away; leaves its others as they are."""
+        known = self.client.get_function_configuration(FunctionName=name)
+        variables = known.get("Environment", {}).get("Variables", {})
+        told = {key: value for key, value in variables.items() if key != VARIABLE}
+        if are_on:
+            told[VARIABLE] = "1"
+        if told != variables:
+            self.client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": told}
+            )
+            self.client.get_waiter("function_updated_v2").wait(FunctionName=name)
 
     def _turn_on(self, uuid: str) -> None:
         """Update a mapping as soon as it is settled, and wait until it is settled again."""
@@ -105,12 +108,9 @@ class PartialBatchResponses:
         self.progress(f"event source mapping {uuid} is still {state}")
 
     def _mappings(self, function: str) -> Iterator[Values]:
-        """The mappings of queues to a function; none if there is no such function."""
+        """The mappings of queues to a function."""
         name = function_name(self.stage, function)
-        try:
-            found = self.client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        except self.client.exceptions.ResourceNotFoundException:
-            return
+        found = self.client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         for mapping in found:
             if ":sqs:" in mapping["EventSourceArn"]:
                 # The list may be older than the mapping.

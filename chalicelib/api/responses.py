@@ -81,7 +81,7 @@ def upload_created(form: "UploadForm") -> RouteResponse:
 
 
 def batch_created(batch: "Batch") -> RouteResponse:
-    """202 with a batch whose URLs are all pending."""
+    """202 with a batch whose URLs are pending, but for those that its queue refused."""
     return RouteResponse(202, batch_values(batch, {}), f"/batches/{batch.id}")
 
 

@@ -155,7 +155,6 @@ def test_a_stage_is_deployed_updated_and_destroyed(own_stage: StageProcess) -> N
     variables = json.loads((chalice / "config.json").read_text())["stages"]["local"]
     assert not [name for name in variables["environment_variables"] if "_ARN" in name]
     assert "IMAGES_BUCKET_NAME" not in variables["environment_variables"]
-    assert "PARTIAL_BATCH_RESPONSES" not in variables["environment_variables"]
     assert not (chalice / "deployed" / "local.json").exists()
     assert not (chalice / "rendered-policies" / "local").exists()
     # Destroying a stage that no longer exists succeeds.
@@ -314,7 +313,7 @@ def assert_deployed_once(stage: StageProcess) -> None:
 
 
 def assert_partial_batch_responses_are_read(stage: StageProcess) -> None:
-    """Lambda reads them, and the functions know it; the next deploy tells them the same."""
+    """Lambda reads them, and the functions know it."""
     client = stage.client("lambda")
     for function in WORKERS:
         name = f"{NAME}-{function}"
@@ -322,6 +321,6 @@ def assert_partial_batch_responses_are_read(stage: StageProcess) -> None:
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         known = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         assert known["PARTIAL_BATCH_RESPONSES"] == "1"
+    # Not recorded: a `chalice deploy` by hand may create mappings without the setting.
     config = json.loads((stage.folder / ".chalice" / "config.json").read_text())
-    recorded = config["stages"]["local"]["environment_variables"]
-    assert recorded["PARTIAL_BATCH_RESPONSES"] == "1"
+    assert "PARTIAL_BATCH_RESPONSES" not in config["stages"]["local"]["environment_variables"]
