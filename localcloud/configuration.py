@@ -37,6 +37,7 @@ class Configuration:
     photographs_port: int
     third_party_port: int
     extra_allowed_origins: str
+    external_rekognition_url: str
     external_third_party_url: str
     settings: Mapping[str, str]
 
@@ -52,6 +53,7 @@ class Configuration:
             photographs_port=_port(environment, "PHOTOGRAPHS_PORT", 4568),
             third_party_port=_port(environment, "THIRD_PARTY_PORT", 4569),
             extra_allowed_origins=environment.get("FETCH_ALLOWED_ORIGINS", ""),
+            external_rekognition_url=environment.get("REKOGNITION_URL", ""),
             external_third_party_url=environment.get("THIRD_PARTY_URL", ""),
             settings={name: environment.get(name, value) for name, value in SETTINGS.items()},
         )
@@ -68,8 +70,8 @@ class Configuration:
 
     @property
     def rekognition_url(self) -> str:
-        """The local Rekognition's endpoint."""
-        return f"http://{HOST}:{self.rekognition_port}"
+        """Rekognition's endpoint: that of the local one, unless REKOGNITION_URL names another."""
+        return self.external_rekognition_url or f"http://{HOST}:{self.rekognition_port}"
 
     @property
     def photographs_url(self) -> str:

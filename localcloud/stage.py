@@ -51,12 +51,10 @@ class LocalStage:
         """
         self._require_free_ports()
         self._prepare_folders()
-        for server in (
-            self._emulator(),
-            self._rekognition(),
-            self._photographs(),
-        ):
-            self._start(server)
+        self._start(self._emulator())
+        if not self.configuration.external_rekognition_url:
+            self._start(self._rekognition())
+        self._start(self._photographs())
         self.webhook_secret = webhook_secrets.first(self._client("ssm"), "local")
         self._start(self._third_party())
         self.url = self._deploy()

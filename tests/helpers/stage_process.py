@@ -22,7 +22,7 @@ from chalicelib.aws.dynamodb_table import from_item
 PROJECT = Path(__file__).parents[2]
 PARTS = ("app.py", "requirements.txt", "chalicelib", "infra", "localcloud", "examples")
 START_SECONDS = 120
-STOP_SECONDS = 40
+STOP_SECONDS = 120  # it removes the folders of all workers, on a machine that may be busy
 
 Seen = TypeVar("Seen")
 

@@ -36,8 +36,8 @@ def id_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def post(stage: StageProcess, contents: Sequence[bytes]) -> list[str]:
-    """Post images, four at a time, and return their ids in the same order."""
+def post(stage: StageProcess, contents: Sequence[bytes], at_once: int = 4) -> list[str]:
+    """Post new images, some at a time, and return their ids in the same order."""
 
     def post_one(content: bytes) -> str:
         headers = {"Content-Type": "image/png"}
@@ -45,7 +45,7 @@ def post(stage: StageProcess, contents: Sequence[bytes]) -> list[str]:
         assert response.status_code == 202, response.text
         return str(response.json()["id"])
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(post_one, contents))
 
 
