@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.observability import configure_logging
+from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.images import Catalog
 from chalicelib.services import Services
 from tests.helpers.gateway import Gateway
@@ -37,7 +38,7 @@ def lines(app: Any) -> Iterator[Lines]:
 def put(memory: Services) -> None:
     """Store the image RECOGNIZED."""
     table = memory._table
-    catalog = MemoryCatalog(None, table, Catalog(table), None, memory.store)  # type: ignore[arg-type]
+    catalog = MemoryCatalog(None, table, Catalog(table), Deliveries(table), None, memory.store)  # type: ignore[arg-type]
     catalog.write(RECOGNIZED)
     catalog.put_object(IMAGE_ID)
 
