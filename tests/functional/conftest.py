@@ -13,7 +13,6 @@ from chalice.test import Client, HTTPResponse
 
 from chalicelib.api.tokens import Tokens, hash_of
 from chalicelib.aws.clients import client as aws_client
-from chalicelib.model.findings import Feature
 from chalicelib.services import Services
 from infra.tokens import new_token
 from tests.helpers.gateway import Gateway
@@ -182,14 +181,12 @@ def gateway(app: Any, memory: Services) -> Gateway:
 
 
 @pytest.fixture
-def aws(app: Any) -> Iterator[dict[str, Stubber]]:
-    """A Stubber per service; the test must make exactly the expected calls.
-
-    Rekognition's model versions are cached already, as in a warm function.
-    """
+def aws(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Stubber]]:
+    """A Stubber per service; the test must make exactly the expected calls."""
     import app as app_module
 
-    app_module.services._model_versions._recorded = {Feature.LABELS: "3.0"}
+    # Services of its own, because other tests replace the clients.
+    monkeypatch.setattr(app_module, "services", Services(app_module.settings))
     stubbers = {
         service: Stubber(aws_client(service))
         for service in ("s3", "dynamodb", "rekognition", "sns", "sqs", "ssm")

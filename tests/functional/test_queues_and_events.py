@@ -112,7 +112,9 @@ def expect_detect_labels(aws: Aws) -> None:
 def expect_result(aws: Aws) -> None:
     """First the findings are kept, then the image and its delivery are written, then published."""
     aws["dynamodb"].add_response("put_item", {}, {"TableName": TABLE, "Item": ANY})
-    aws["dynamodb"].add_response("transact_write_items", {}, {"TransactItems": ANY})
+    aws["dynamodb"].add_response(
+        "transact_write_items", {}, {"TransactItems": ANY, "ClientRequestToken": ANY}
+    )
     aws["sns"].add_response(
         "publish",
         {"MessageId": "1"},
@@ -318,6 +320,7 @@ def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> No
         "transact_write_items",
         {},
         {
+            "ClientRequestToken": ANY,
             "TransactItems": [
                 {
                     "Put": {
@@ -331,7 +334,7 @@ def test_the_rows_of_a_removed_image_are_deleted(client: Client, aws: Aws) -> No
                     {"Delete": {"TableName": TABLE, "Key": to_item(partition | {"sk": sort_key})}}
                     for sort_key in ("DELIVERY#000001", "FEATURE#LABELS")
                 ),
-            ]
+            ],
         },
     )
     client.lambda_.invoke("forget_removed_image", sqs_event(s3_event(f"images/{IMAGE_ID}")))
