@@ -26,18 +26,16 @@ class Deliveries:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def begin_in_transaction(self, image_id: str, delivery: Delivery) -> list[Values]:
-        """The actions of `Table.transact` that write a new delivery and delete the oldest."""
-        put = self._table.put_in_transaction(delivery_values(image_id, delivery))
-        oldest = delivery.number - MAX_DELIVERIES
-        if oldest < 1:
-            return [put]
-        pk = keys.partition_key(image_id)
-        return [put, self._table.delete_in_transaction(pk, keys.delivery_sort_key(oldest))]
-
     def begin(self, image_id: str, delivery: Delivery) -> None:
-        """Write a new delivery, and delete the oldest of more than MAX_DELIVERIES."""
-        self._table.transact(self.begin_in_transaction(image_id, delivery))
+        """Write a new delivery, and delete the oldest of more than MAX_DELIVERIES.
+
+        Beginning it again has no second effect before its first attempt.
+        """
+        self._table.put(delivery_values(image_id, delivery))
+        oldest = delivery.number - MAX_DELIVERIES
+        if oldest >= 1:
+            pk = keys.partition_key(image_id)
+            self._table.write_batch((), [(pk, keys.delivery_sort_key(oldest))])
 
     def record(self, image_id: str, delivery: Delivery) -> bool:
         """Write the state of a delivery after an attempt.

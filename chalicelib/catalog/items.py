@@ -89,6 +89,8 @@ def row_values(row: Row) -> dict[str, Any]:
     if image.pending:
         since = min(state.requested_at for state in image.features if state.name in image.pending)
         values |= _waiting(image.id, keys.IMAGE_SORT_KEY, since)
+    if image.status is not Status.PENDING:  # PENDING images are in the index by_waiting
+        values["status_shard"] = keys.status_shard(image.status, shard)
     if image.failure:
         values["failure_shard"] = keys.failure_shard(image.failure.code, shard)
     return values | {
@@ -96,7 +98,6 @@ def row_values(row: Row) -> dict[str, Any]:
         "sk": keys.IMAGE_SORT_KEY,
         "time_shard": shard,
         "time_key": keys.time_key(image.created_at, image.id),
-        "status_shard": keys.status_shard(image.status, shard),
         "labels": [[label.name, label.confidence] for label in row.labels],
         "revision": row.revision,
         "leased_until": row.leased_until,
@@ -208,6 +209,8 @@ def image_of(items: Iterable[Mapping[str, Any]]) -> Image | None:
         (delivery_of(each) for key, each in by_sort_key.items() if _is_delivery(key)),
         key=lambda delivery: delivery.number,
     )
+    if image.pending:  # the delivery of a result may be written shortly before the result
+        deliveries = [each for each in deliveries if each.number < image.result_delivery]
     return replace(
         image,
         findings=findings_of(each for key, each in by_sort_key.items() if key in shown),

@@ -17,7 +17,7 @@ images arrived in between.
 | the table itself | pk, such as `LABEL#cat#2` | sk, the best_key |
 | by_label_time | pk, such as `LABEL#cat#2` | label_time, the time_key |
 | by_time | time_shard, such as `2` | time_key |
-| by_status | status_shard, such as `FAILED#2` | time_key |
+| by_status | status_shard, such as `FAILED#2`, unless the image is PENDING | time_key |
 | by_failure | failure_shard, such as `InvalidImageFormatException#2`, of FAILED images | time_key |
 | by_waiting | waiting_shard, such as `IMAGE#2` or `DELIVERY#2`, while one waits | waiting_since |
 """

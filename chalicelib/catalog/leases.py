@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.aws.dynamodb_table import Table, Values
+from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog import keys
 from chalicelib.catalog.deliveries import Deliveries, new_delivery
 from chalicelib.catalog.images import UNCHANGED, Catalog
@@ -210,16 +210,12 @@ class Leases:
         return None
 
     def _write(self, before: Row, after: Row, now: datetime) -> bool:
-        condition = (UNCHANGED, {":revision": before.revision})
-        put: Values = self._table.put_in_transaction(row_values(after), *condition)
-        image = after.image
-        if image.pending:
-            return self._table.transact([put])
-        # The delivery is written before its message is sent, so that it is found if that fails.
-        delivery = new_delivery(image.result_delivery, now)
-        return self._table.transact(
-            [put, *self._deliveries.begin_in_transaction(image.id, delivery)]
-        )
+        if not after.image.pending:
+            # Before the row, so that a result always has its delivery, and the delivery is found
+            # if its message is never sent. Until the row has the result, nobody shows or sends it.
+            delivery = new_delivery(after.image.result_delivery, now)
+            self._deliveries.begin(after.image.id, delivery)
+        return self._table.put(row_values(after), UNCHANGED, {":revision": before.revision})
 
 
 def _has_outcomes(image: Image, outcomes: Sequence[FeatureOutcome], now: datetime) -> bool:

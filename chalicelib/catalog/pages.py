@@ -190,6 +190,11 @@ def _range(request: PageRequest, before: str | None) -> _Range:
     elif request.failure:
         index, partition_name = "by_failure", "failure_shard"
         partitions = tuple(keys.failure_shard(request.failure, each) for each in keys.INDEX_SHARDS)
+    elif request.status is Status.PENDING:
+        index, partition_name, sort_name = "by_waiting", "waiting_shard", "waiting_since"
+        partitions = tuple(
+            keys.waiting_shard(keys.IMAGE_SORT_KEY, each) for each in keys.INDEX_SHARDS
+        )
     elif request.status:
         index, partition_name = "by_status", "status_shard"
         partitions = tuple(keys.status_shard(request.status, each) for each in keys.INDEX_SHARDS)

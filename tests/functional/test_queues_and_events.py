@@ -110,11 +110,16 @@ def expect_detect_labels(aws: Aws) -> None:
 
 
 def expect_result(aws: Aws) -> None:
-    """First the findings are kept, then the image and its delivery are written, then published."""
-    aws["dynamodb"].add_response("put_item", {}, {"TableName": TABLE, "Item": ANY})
-    aws["dynamodb"].add_response(
-        "transact_write_items", {}, {"TransactItems": ANY, "ClientRequestToken": ANY}
-    )
+    """First the findings are kept, then the delivery and the image written, then published."""
+    for _ in ("FEATURE", "DELIVERY"):
+        aws["dynamodb"].add_response("put_item", {}, {"TableName": TABLE, "Item": ANY})
+    image = {
+        "TableName": TABLE,
+        "Item": ANY,
+        "ConditionExpression": "revision = :revision",
+        "ExpressionAttributeValues": ANY,
+    }
+    aws["dynamodb"].add_response("put_item", {}, image)
     aws["sns"].add_response(
         "publish",
         {"MessageId": "1"},

@@ -35,12 +35,17 @@ def lost_response() -> ReadTimeoutError:
 
 @contextmanager
 def failing(
-    client: Any, operation: str, *errors: Exception, after_success: bool = False
+    client: Any,
+    operation: str,
+    *errors: Exception,
+    after_success: bool = False,
+    sort_key: str | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Let the first calls of an operation, such as `PutItem`, raise these errors, one each.
 
-    With `after_success`, a call has its effect before it raises. Yields the parameters of every
-    call, also of those that succeed.
+    With `after_success`, a call has its effect before it raises. With `sort_key`, only calls that
+    put an item with that sort key count. Yields the parameters of every call, also of those that
+    succeed.
     """
     waiting = list(errors)
     calls: list[dict[str, Any]] = []
@@ -54,7 +59,8 @@ def failing(
         calls.append(params)
 
     def fail(**_: Any) -> None:
-        if waiting:
+        is_meant = sort_key is None or calls[-1]["Item"]["sk"]["S"] == sort_key
+        if waiting and is_meant:
             error = waiting.pop(0)
             if isinstance(error, ClientError) and "CancellationReasons" in error.response:
                 raise client.exceptions.TransactionCanceledException(error.response, operation)

@@ -94,47 +94,53 @@ def test_an_answer_is_kept_although_dynamodb_refuses_its_item_at_first(
 
 
 @pytest.mark.parametrize("times", [1, 2, 9])
-@pytest.mark.parametrize("fault", TRANSACTION_ERRORS)
-def test_a_result_is_written_although_dynamodb_cancels_its_transaction_at_first(
-    world: World, fault: str, times: int
+@pytest.mark.parametrize("fault", PUT_ERRORS)
+@pytest.mark.parametrize("sort_key", ["DELIVERY#000001", "IMAGE"])
+def test_a_result_is_written_although_dynamodb_refuses_its_items_at_first(
+    world: World, fault: str, times: int, sort_key: str
 ) -> None:
-    errors = (TRANSACTION_ERRORS[fault]() for _ in range(times))
-    with failing(world.dynamodb, "TransactWriteItems", *errors):
+    errors = (PUT_ERRORS[fault]() for _ in range(times))
+    with failing(world.dynamodb, "PutItem", *errors, sort_key=sort_key):
         world.recognize()
     world.assert_recognized_once()
 
 
-def test_a_transaction_whose_response_is_lost_has_no_second_effect(world: World) -> None:
-    with failing(
-        world.dynamodb, "TransactWriteItems", lost_response(), after_success=True
-    ) as calls:
+def test_a_result_whose_response_is_lost_is_published_once(world: World) -> None:
+    lost = lost_response()
+    with failing(world.dynamodb, "PutItem", lost, after_success=True, sort_key="IMAGE"):
         world.recognize()
-    assert len({call["ClientRequestToken"] for call in calls}) == 1
     world.assert_recognized_once()
 
 
-@pytest.mark.parametrize("fault", TRANSACTION_ERRORS)
+@pytest.mark.parametrize("fault", PUT_ERRORS)
 def test_if_the_row_cannot_be_written_at_all_the_next_attempt_finds_what_is_paid_for(
     world: World, fault: str
 ) -> None:
-    errors = [TRANSACTION_ERRORS[fault]() for _ in range(10)]
+    errors = [PUT_ERRORS[fault]() for _ in range(10)]
     with (
-        failing(world.dynamodb, "TransactWriteItems", *errors),
+        failing(world.dynamodb, "PutItem", *errors, sort_key="IMAGE"),
         pytest.raises(type(errors[0]) if fault == "no response" else ClientError),
     ):
         world.recognize()
-    assert world.memory.catalog.get(IMAGE_ID).status is Status.PENDING
+    image = world.memory.catalog.get(IMAGE_ID)
+    assert (image.status, image.deliveries) == (Status.PENDING, ())
     world.recognize()
     world.assert_recognized_once()
 
 
-def test_features_that_share_a_call_are_kept_together_or_not_at_all(memory: MemoryCatalog) -> None:
+@pytest.mark.parametrize("times", [1, 2, 9])
+@pytest.mark.parametrize("fault", TRANSACTION_ERRORS)
+def test_features_that_share_a_call_are_kept_together_or_not_at_all(
+    memory: MemoryCatalog, fault: str, times: int
+) -> None:
     features = tuple(state(each, Status.PENDING) for each in BOTH.features)
     world = World(memory, Image(IMAGE_ID, Status.PENDING, PENDING.created_at, features=features))
-    errors = [transaction_cancelled(CONFLICT, "None") for _ in range(3)]
+    errors = [TRANSACTION_ERRORS[fault]() for _ in range(times)]
     with failing(world.dynamodb, "TransactWriteItems", *errors) as calls:
         world.recognize()
-    assert [len(call["TransactItems"]) for call in calls] == [2] * 4 + [2]
+    assert [len(call["TransactItems"]) for call in calls] == [2] * (times + 1)
+    # A repetition has no second effect.
+    assert len({call["ClientRequestToken"] for call in calls}) == 1
     world.assert_recognized_once()
 
 
