@@ -41,12 +41,27 @@ class StageConfiguration:
         removed = set(names)
         self._write({name: value for name, value in self.variables.items() if name not in removed})
 
+    def reserve(self, function: str, executions: int | None) -> None:
+        """Set the concurrent executions that Chalice reserves for a function; None reserves none.
+
+        Chalice takes a reservation away that is not in its configuration.
+        """
+        configuration = self._read()
+        settings = configuration["stages"][self._stage]["lambda_functions"][function]
+        settings.pop("reserved_concurrency", None)
+        if executions is not None:
+            settings["reserved_concurrency"] = executions
+        self._save(configuration)
+
     def _read(self) -> Any:
         return json.loads(self._file.read_text())
 
     def _write(self, variables: Mapping[str, str]) -> None:
         configuration = self._read()
         configuration["stages"][self._stage]["environment_variables"] = dict(variables)
+        self._save(configuration)
+
+    def _save(self, configuration: Any) -> None:
         text = json.dumps(configuration, indent=2) + "\n"
         if text != self._file.read_text():
             self._file.write_text(text)

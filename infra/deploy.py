@@ -25,6 +25,7 @@ from chalicelib.integration.third_party_url import (
 from infra import (
     chalice_command,
     chalice_record,
+    concurrency,
     policies,
     stream_filter,
     webhook_secrets,
@@ -71,6 +72,12 @@ def deploy(
     if not recorded.get(URL_VARIABLE):
         print_progress(
             f"no {URL_VARIABLE}: results are kept and published, and delivered to nobody"
+        )
+    executions = concurrency.authorizations_at_once(account.client("lambda"), stage)
+    configuration.reserve(concurrency.FUNCTION, executions)
+    if executions is None:
+        print_progress(
+            "the account has too few concurrent executions to reserve any for the authorizer"
         )
     webhook_secrets.first(account.client("ssm"), stage)  # deliveries need at least one
     policies.render(project, stage, account, configuration.policy_files)

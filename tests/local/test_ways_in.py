@@ -152,7 +152,7 @@ def test_an_invalid_batch_is_refused(stage: StageProcess, body: Any) -> None:
     assert (response.status_code, response.json()["Code"]) == (400, "InvalidRequest")
 
 
-def test_a_request_that_repeats_its_key_gets_the_first_response(
+def test_a_request_that_repeats_its_key_gets_the_first_status_and_the_image_as_it_is(
     stage: StageProcess, origin: Origin
 ) -> None:
     (origin.folder / "once.png").write_bytes(new_cat())
@@ -160,11 +160,28 @@ def test_a_request_that_repeats_its_key_gets_the_first_response(
     body = {"url": f"{origin.url}/once.png"}
     first = stage.request("POST", "/images", json=body, headers=headers)
     assert first.status_code == 202
-    stage.recognized(first.json()["id"])
+    image = stage.recognized(first.json()["id"])
     (origin.folder / "once.png").unlink()
     second = stage.request("POST", "/images", json=body, headers=headers)
-    assert (second.status_code, second.json()) == (202, first.json())
+    assert (second.status_code, second.json()["labels"]) == (202, image["labels"])
     assert second.headers["Location"] == first.headers["Location"]
+
+
+def test_location_and_key_of_a_redelivery_are_those_of_its_image(stage: StageProcess) -> None:
+    headers = {"Content-Type": "image/png"}
+    images = [
+        stage.recognized(
+            stage.request("POST", "/images", data=new_cat(), headers=headers).json()["id"]
+        )
+        for _ in range(2)
+    ]
+    key = {"Idempotency-Key": f"key-{time.monotonic_ns()}"}
+    first, second = (
+        stage.request("POST", f"/images/{image['id']}/deliveries", headers=key) for image in images
+    )
+    assert first.status_code == 202
+    assert first.headers["Location"].endswith(f"/api/images/{images[0]['id']}")
+    assert (second.status_code, second.json()["Code"]) == (422, "IdempotencyKeyReused")
 
 
 def test_the_key_of_a_different_request_is_refused(stage: StageProcess, origin: Origin) -> None:
