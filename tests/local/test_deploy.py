@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from infra.concurrency import authorizations_at_once
 from infra.partial_batch_responses import WORKERS
 from localcloud.configuration import Configuration
 from localcloud.stage import LocalStage, _quick_waiters
@@ -131,6 +132,10 @@ def test_a_stage_is_deployed_updated_and_destroyed(own_stage: StageProcess) -> N
     assert len(before["REST APIs"]) == 1
     assert own_stage.request("GET", "/health").json() == {"status": "ok"}
     third_party_url = own_stage.ready["third_party_url"]
+    functions = own_stage.client("lambda")
+    reserved = functions.get_function_concurrency(FunctionName=f"{NAME}-authorize")
+    expected = authorizations_at_once(functions, "local")
+    assert reserved.get("ReservedConcurrentExecutions") == expected
 
     app = own_stage.folder / "app.py"
     app.write_text(app.read_text().replace('{"status": "ok"}', '{"status": "changed"}'))

@@ -26,6 +26,7 @@ from chalicelib.model.events import result_event
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Content, Status
 from chalicelib.model.image import Image as ImageRow
+from infra.tokens import new_token
 from tests.helpers.stage_process import PROJECT, StageProcess, wait_for
 from tests.local.conftest import Origin
 
@@ -198,7 +199,7 @@ class Flow:
         return json.dumps({"Records": [record]})
 
     def call_with_unknown_token(self) -> None:
-        headers = {"Authorization": f"Bearer ir_{unknown_id()}"}
+        headers = {"Authorization": f"Bearer {new_token()}"}
         self.stage.request("GET", "/images", headers=headers)
 
     def _send(self, queue: str, body: str) -> None:
