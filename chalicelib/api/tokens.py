@@ -93,9 +93,7 @@ class Tokens:
                 self._failed_reads += 1
                 pause = min(2 ** (self._failed_reads - 1), MAX_PAUSE_SECONDS)
                 self._next_read_at = time.monotonic() + pause
-                logger.warning(
-                    "SSM cannot be read, the tokens are those of %.0f s ago: %s", self._age(), error
-                )
+                logger.warning("SSM cannot be read; the last known tokens apply: %s", error)
             else:
                 regained = self._age() / CACHE_SECONDS
                 self._early_reads = min(self._early_reads + regained, MAX_EARLY_READS)
