@@ -312,9 +312,21 @@ def assert_deployed_once(stage: StageProcess) -> None:
     resources = resources_on(stage)
     assert len(resources["stacks"]) == 3
     assert len(resources["REST APIs"]) == 1
-    assert len(resources["mappings"]) == 4
-    assert len(resources["functions"]) == len(resources["roles"]) == 7
+    assert len(resources["mappings"]) == 5
+    assert len(resources["functions"]) == len(resources["roles"]) == 8
     assert_partial_batch_responses_are_read(stage)
+    assert_only_changes_of_findings_are_indexed(stage)
+
+
+def assert_only_changes_of_findings_are_indexed(stage: StageProcess) -> None:
+    name = "image-recognition-local-index_findings"
+    (mapping,) = stage.client("lambda").list_event_source_mappings(FunctionName=name)[
+        "EventSourceMappings"
+    ]
+    (pattern,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {
+        "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "FEATURE#"}]}}}
+    }
 
 
 def assert_partial_batch_responses_are_read(stage: StageProcess) -> None:
