@@ -5,12 +5,12 @@ import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from chalicelib.aws.sqs_queue import BatchIncomplete
+from chalicelib.model.image import Image as ImageOfModel
 from infra import redrive, stacks, webhook_secrets
 from infra.stacks import Stacks
 from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
@@ -78,11 +78,11 @@ def new_image() -> bytes:
 
 
 def forgotten(world: World, image_id: str) -> None:
-    def look() -> dict[str, Any]:
+    def look() -> ImageOfModel | None:
         receive(world, world.settings.removals_queue_url, process=True)
-        return world.rows(image_id)
+        return world.services.catalog.find(image_id)
 
-    wait_for(look, lambda rows: not rows, SECONDS, "the image to be forgotten")
+    wait_for(look, lambda image: image is None, SECONDS, "the image to be forgotten")
 
 
 def test_a_removal_that_keeps_failing_is_a_dead_letter_and_a_redrive_forgets_the_image(
