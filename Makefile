@@ -77,7 +77,7 @@ $(EMULATOR): localcloud/emulator-requirements.txt
 	@touch $@
 
 clean:
-	rm -rf .localcloud .chalice/deployed .chalice/deployments examples/third_party/.chalice/deployed
+	rm -rf vendor .localcloud .chalice/deployed .chalice/deployments examples/third_party/.chalice/deployed
 
 deploy destroy: $(INSTALLED)
 	$(if $(STAGE),,$(error STAGE is missing. Name the stage: make $@ STAGE=dev))

@@ -1,11 +1,11 @@
 """Runs the Chalice command line and streams its output."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from infra import bytecode
 from infra.errors import DeployError
 
 
@@ -23,11 +23,11 @@ def run(
     DeployError if Chalice exits with a nonzero status.
     """
     progress(f"chalice {action}")
-    _remove_bytecode(project / "chalicelib")
+    bytecode.prepare(project, progress)
     with subprocess.Popen(
         [Path(sys.executable).with_name("chalice"), action, "--stage", stage],
         cwd=project,
-        # Chalice imports the app before it packages it; the import must not leave bytecode behind.
+        # Chalice imports the app before it packages it, which must not touch the bytecode.
         env=dict(environment) | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,9 +44,3 @@ def run(
             "Fix the cause and run the same command again."
         )
     return lines
-
-
-def _remove_bytecode(folder: Path) -> None:
-    """Remove __pycache__, which Chalice would package, redeploying when only bytecode changed."""
-    for bytecode in folder.rglob("__pycache__"):
-        shutil.rmtree(bytecode, ignore_errors=True)

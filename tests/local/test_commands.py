@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import requests
@@ -154,26 +153,3 @@ def assert_free(port: int) -> None:
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def packaged_files(stage: StageProcess) -> list[str]:
-    """The names of all files in the functions' packages."""
-    names = []
-    for package in (stage.folder / ".chalice" / "deployments").glob("*.zip"):
-        with zipfile.ZipFile(package) as archive:
-            names += archive.namelist()
-    return names
-
-
-def test_the_lambda_package_bundles_pillows_libraries(stage: StageProcess) -> None:
-    """Without a matching wheel, Chalice compiles Pillow against libraries that Lambda lacks."""
-    folders = {part for name in packaged_files(stage) for part in name.split("/")}
-    assert {"PIL", "pillow.libs"} <= folders
-
-
-def test_the_lambda_package_holds_only_what_lambda_needs(stage: StageProcess) -> None:
-    names = packaged_files(stage)
-    assert "app.py" in names
-    first_parts = {name.split("/")[0] for name in names}
-    assert not first_parts & {"tests", "localcloud", "infra", "examples", "boto3", "botocore"}
-    assert not [name for name in names if "__pycache__" in name]
