@@ -221,8 +221,11 @@ def reconcile(_event: CloudWatchEvent) -> None:
     services.reconciliation.run()
 
 
-# The third party gets at most 5 times 10 requests at a time, whatever the backlog.
-@app.on_sqs_message(queue=settings.integration_queue_name, batch_size=10, maximum_concurrency=5)
+@app.on_sqs_message(
+    queue=settings.integration_queue_name,
+    batch_size=settings.deliveries_per_invocation,
+    maximum_concurrency=settings.delivery_concurrency,
+)
 def deliver_results(event: SQSEvent) -> PartialBatchResponse:
     """Deliver results, which SNS announces on the integration queue, to the third party."""
     return services.integration_queue.process(event.to_dict(), services.delivery.process)

@@ -181,6 +181,7 @@ class Services:
             self.redelivery,
             self.integration_queue,
             self._reconciliation_age,
+            self._settings.deliveries_per_second,
         )
 
     @cached_property

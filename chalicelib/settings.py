@@ -1,5 +1,6 @@
 """The stage's settings, read once from the environment."""
 
+import math
 import os
 import re
 import sys
@@ -54,6 +55,7 @@ class Settings:
     delivery_pauses_seconds: tuple[float, ...]
     delivery_deadline_seconds: float
     delivery_hold_seconds: float
+    deliveries_at_once: int
     fetch_limits: FetchLimits
     default_features: tuple[Feature, ...]
     max_labels: int
@@ -104,6 +106,28 @@ class Settings:
         """The share of the quota of one concurrent invocation, in calls per second."""
         return self.rekognition_transactions_per_second / self.recognition_concurrency
 
+    @property
+    def delivery_concurrency(self) -> int:
+        """The maximum of concurrent invocations that deliver, in AWS's range of 2 to 1,000.
+
+        As few as make `deliveries_at_once` requests at a time, with up to 10 each.
+        """
+        return max(math.ceil(self.deliveries_at_once / 10), 2)
+
+    @property
+    def deliveries_per_invocation(self) -> int:
+        """The number of results that one invocation receives and delivers concurrently, 1 to 10.
+
+        It receives no more, so that it has time for each of them, however slow the third party is.
+        """
+        return self.deliveries_at_once // self.delivery_concurrency
+
+    @property
+    def deliveries_per_second(self) -> float:
+        """The slowest rate of deliveries: every request takes the whole deadline."""
+        at_once = self.delivery_concurrency * self.deliveries_per_invocation
+        return at_once / self.delivery_deadline_seconds
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read every setting. Raises one SettingsError for everything missing or invalid."""
@@ -138,6 +162,7 @@ class Settings:
             # cover this and its own work.
             delivery_deadline_seconds=read.number("DELIVERY_DEADLINE_SECONDS", "15", 0.1, 30),
             delivery_hold_seconds=read.number("DELIVERY_HOLD_SECONDS", "30", 0, 900),
+            deliveries_at_once=read.integer("DELIVERIES_AT_ONCE", "50", 2, 10_000),
             fetch_limits=FetchLimits(
                 allowed_origins=read.origins("FETCH_ALLOWED_ORIGINS"),
                 max_bytes=read.integer("FETCH_MAX_BYTES", str(25 * 1024 * 1024), 1, 100_000_000),

@@ -13,6 +13,7 @@ PROJECT = Path(__file__).parent.parent
 # App settings that `make run` takes from the environment; an empty one means the app's default.
 SETTINGS = {
     "DEFAULT_FEATURES": "",
+    "DELIVERIES_AT_ONCE": "",
     "DELIVERY_DEADLINE_SECONDS": "",
     "DELIVERY_HOLD_SECONDS": "",
     "DELIVERY_PAUSES_SECONDS": "",

@@ -17,9 +17,6 @@ from chalicelib.model.image import Delivery, DeliveryStatus, Image
 
 MAX_OVERDUE = 250  # per run and shard of the index
 
-# The slowest rate: 5 times 10 requests at a time, each of which takes the whole deadline of 15 s.
-_DELIVERIES_PER_SECOND = 3
-
 logger = logging.getLogger(__name__)
 
 
@@ -58,7 +55,10 @@ class Redelivery:
 
 
 class OverdueDeliveries:
-    """Sends the messages of deliveries again whose attempts are overdue by `age`."""
+    """Sends the messages of deliveries again whose attempts are overdue by `age`.
+
+    `deliveries_per_second` is how fast results are delivered at least.
+    """
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class OverdueDeliveries:
         redelivery: Redelivery,
         queue: Queue,
         age: timedelta,
+        deliveries_per_second: float,
     ) -> None:
         self._catalog = catalog
         self._deliveries = deliveries
@@ -75,6 +76,7 @@ class OverdueDeliveries:
         self._redelivery = redelivery
         self._queue = queue
         self._age = age
+        self._deliveries_per_second = deliveries_per_second
 
     def send_again(self) -> None:
         """Send the messages of up to MAX_OVERDUE deliveries per shard, the oldest first.
@@ -102,7 +104,7 @@ class OverdueDeliveries:
 
     def _is_caught_up(self) -> bool:
         waiting = self._queue.visible_messages()
-        if waiting <= _DELIVERIES_PER_SECOND * self._age.total_seconds() / 2:
+        if waiting <= self._deliveries_per_second * self._age.total_seconds() / 2:
             return True
         logger.info("%d messages wait to be delivered: none sent again", waiting)
         return False

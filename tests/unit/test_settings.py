@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.settings import Settings, SettingsError
 
+PROJECT = Path(__file__).parents[2]
 REQUIRED = {
     "API_TOKENS_PATH": "/tokens",
     "IMAGES_BUCKET_NAME": "bucket",
@@ -83,6 +88,8 @@ def test_http_to_another_machine_needs_its_name() -> None:
         ("DELIVERY_PAUSES_SECONDS", "5,43201"),
         ("DELIVERY_DEADLINE_SECONDS", "60"),
         ("DELIVERY_HOLD_SECONDS", "-1"),
+        ("DELIVERIES_AT_ONCE", "1"),
+        ("DELIVERIES_AT_ONCE", "10001"),
         ("LOG_LEVEL", "LOUD"),
     ],
 )
@@ -93,6 +100,41 @@ def test_the_error_for_a_bad_value_names_the_setting_and_shows_the_value(
         Settings.from_environment({**REQUIRED, name: value})
     assert name in str(caught.value)
     assert value in str(caught.value)
+
+
+def test_as_many_results_as_before_are_delivered_at_once_by_default() -> None:
+    settings = Settings.from_environment(REQUIRED)
+    assert (settings.delivery_concurrency, settings.deliveries_per_invocation) == (5, 10)
+
+
+@pytest.mark.parametrize("at_once", [2, 3, 10, 11, 19, 20, 21, 25, 50, 99, 1234, 10_000])
+def test_no_more_results_are_delivered_at_once_than_the_setting_says_and_nearly_as_many(
+    at_once: int,
+) -> None:
+    settings = Settings.from_environment(REQUIRED | {"DELIVERIES_AT_ONCE": str(at_once)})
+    assert 2 <= settings.delivery_concurrency <= 1000  # Lambda's limits
+    assert 1 <= settings.deliveries_per_invocation <= 10  # a pool of
+    product = settings.delivery_concurrency * settings.deliveries_per_invocation
+    assert at_once - settings.delivery_concurrency < product <= at_once
+    assert settings.deliveries_per_second == product / 15
+
+
+def test_the_deployed_trigger_delivers_as_many_results_at_once_as_the_setting_says() -> None:
+    variables = REQUIRED | {"DELIVERIES_AT_ONCE": "12"}
+    code = (
+        "from app import app\n"
+        "(each,) = (e for e in app.event_sources if getattr(e, 'queue', '') == 'integration')\n"
+        "print(each.batch_size, each.maximum_concurrency)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | variables | {"INTEGRATION_QUEUE_URL": "https://sqs.example/1/integration"},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.split() == ["6", "2"]
 
 
 def test_one_error_names_every_bad_value() -> None:

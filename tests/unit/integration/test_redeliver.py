@@ -39,6 +39,7 @@ class World:
             self.redelivery,
             self.queue,
             AGE,
+            deliveries_per_second=3,
         )
 
     def messages(self) -> list[tuple[str, int]]:
@@ -114,13 +115,14 @@ def test_an_overdue_delivery_that_a_later_one_superseded_waits_no_more(world: Wo
     assert "waiting_shard" not in item
 
 
-def test_a_backlog_of_deliveries_is_not_repeated(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("waiting", "sent"), [(5400, 1), (5401, 0)])
+def test_a_backlog_of_deliveries_that_takes_longer_than_half_the_age_is_not_repeated(
+    world: World, monkeypatch: pytest.MonkeyPatch, waiting: int, sent: int
 ) -> None:
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
-    monkeypatch.setattr(world.queue, "visible_messages", lambda: 100_000)
+    monkeypatch.setattr(world.queue, "visible_messages", lambda: waiting)
     world.overdue.send_again()
-    assert world.messages() == []
+    assert len(world.messages()) == sent
 
 
 def test_a_delivery_of_a_removed_image_is_not_sent_again(world: World) -> None:
