@@ -29,7 +29,18 @@ Authorization header, 403 for an unknown token or a path that does not exist, 41
 
 An image, and each of its features, that could not be recognized has a `failure` with a code and a
 sentence. Texts of AWS's own errors are in the log only
-([0065](decisions/0065-errors-in-our-own-words.md)).
+([0065](decisions/0065-errors-in-our-own-words.md)). `GET /images?failure=CODE` lists the images
+that failed with a code.
+
+The codes that begin with `Rekognition`, `ImageUnreadable` and `InternalError` have causes that may
+pass: any further message about the image recognizes it again, such as a dead letter that
+`make redrive QUEUE=recognition` puts back. `POST /recognitions` `{"failure": CODE}` does so for up
+to 100 images with any code; repeat it with the `cursor` of the response until that is null. A
+single image is requested again by `POST /images/{id}/recognitions`, or by posting it again. The
+other codes are Rekognition's own, about the image.
+
+An image that is throttled stays PENDING and is attempted again, so no new failure has the code
+`RekognitionThrottled`.
 
 | code | when |
 | --- | --- |
@@ -37,7 +48,7 @@ sentence. Texts of AWS's own errors are in the log only
 | `ImageTooLargeException` | The image is too large for Rekognition. |
 | `InvalidParameterException` | Rekognition refuses the image for another reason. |
 | `NotImplementedException` | The local Rekognition has no model for this feature. |
-| `RekognitionThrottled` | The account's quota was used up, at every attempt. |
+| `RekognitionThrottled` | The account's quota was used up. |
 | `RekognitionUnavailable` | Rekognition could not be reached or had an error, at every attempt. |
 | `RekognitionAccessDenied` | The stage's role may not call Rekognition. |
 | `ImageUnreadable` | Rekognition could not read the image from S3. |
