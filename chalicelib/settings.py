@@ -169,8 +169,8 @@ class Settings:
                 deadline_seconds=read.number("FETCH_DEADLINE_SECONDS", "20", 1, 25),
             ),
             default_features=read.features("DEFAULT_FEATURES", "LABELS"),
-            # A DynamoDB transaction holds 100 items: the image, its features, each label and its
-            # count, and the parents and aliases that also find the image.
+            # A DynamoDB transaction has 100 actions, and one transaction must be able to change the
+            # counts of all labels that an image gets and of all that it no longer has.
             max_labels=read.integer("MAX_LABELS", "10", 1, 30),
             min_confidence=read.number("MIN_CONFIDENCE", "70", 0, 100),
             rekognition_transactions_per_second=read.integer(
