@@ -23,11 +23,12 @@ from unittest.mock import patch
 from PIL import Image
 
 from benchmarks.recording_proxy import recording
-from benchmarks.throughput import POSTS_AT_ONCE, quick_stage, wait_for_results
+from benchmarks.throughput import POSTS_AT_ONCE, wait_for_results
 from chalicelib.aws import clients
 from infra import webhook_secrets
 from tests.helpers.bare_emulator import CREDENTIALS, bare_emulator
 from tests.helpers.one_process import CountingServer, World
+from tests.helpers.quick_stage import quick_stage
 from tests.helpers.steps import image_files, post
 
 REASONS = (
@@ -75,13 +76,13 @@ def calls_of_a_burst(images: int) -> Counter[str]:
     """The calls of the deployed functions while images go through the local stage."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        quick_stage(Path(folder, "project")) as (stage, third_party),
-        recording(stage) as proxy,
+        quick_stage(Path(folder, "project")) as quick,
+        recording(quick.stage) as proxy,
     ):
         for name, number in (("first", 1), ("warm-up", POSTS_AT_ONCE), ("burst", images)):
             proxy.forget()
-            ids = post(stage, image_files(name, number), at_once=POSTS_AT_ONCE)
-            wait_for_results(third_party, ids)
+            ids = post(quick.stage, image_files(name, number), at_once=POSTS_AT_ONCE)
+            wait_for_results(quick.third_party, ids)
             proxy.wait_until_quiet()
         return Counter(proxy.calls)
 

@@ -11,24 +11,22 @@ processor time that the stage uses for an image, emulator included, is the stead
 
 import argparse
 import os
-import re
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.helpers.quick_servers import TEN_LABELS, QuickRecognizer, QuickThirdParty
+from tests.helpers.quick_servers import TEN_LABELS, QuickThirdParty
+from tests.helpers.quick_stage import processes, quick_stage
 from tests.helpers.stage_process import StageProcess, wait_for
 from tests.helpers.steps import image_files, post
 
 POSTS_AT_ONCE = 8
 WARM_UP_IMAGES = 80
 SECONDS = 300
-_WORKER = re.compile(r"ministack-lambda-image-recognition-local-?(?P<function>\w*)-")
 
 
 @dataclass(frozen=True)
@@ -46,22 +44,6 @@ class Run:
     def milliseconds_per_image(self) -> float:
         """The processor time that an image took."""
         return self.processor_milliseconds.total() / self.images
-
-
-@contextmanager
-def quick_stage(folder: Path, **settings: str) -> Iterator[tuple[StageProcess, QuickThirdParty]]:
-    """A deployed local stage whose recognizer and third party answer at once."""
-    recognizer, third_party = QuickRecognizer(), QuickThirdParty()
-    environment = {"REKOGNITION_URL": recognizer.url, "THIRD_PARTY_URL": third_party.url}
-    stage = StageProcess(folder, environment | settings)
-    stage.copy_project()
-    try:
-        stage.start()
-        yield stage, third_party
-    finally:
-        stage.stop_if_running()
-        recognizer.close()
-        third_party.close()
 
 
 def measure(stage: StageProcess, third_party: QuickThirdParty, contents: Sequence[bytes]) -> Run:
@@ -89,18 +71,13 @@ def wait_for_results(third_party: QuickThirdParty, ids: Sequence[str]) -> None:
 def processor_milliseconds(stage: StageProcess) -> Counter[str]:
     """The processor time that a stage has used so far, by function, and by the emulator itself."""
     milliseconds: Counter[str] = Counter()
-    for process in Path("/proc").glob("[0-9]*"):
+    for process, function in processes(stage):
         try:
-            command = (process / "cmdline").read_text()
             # After the name in parentheses: user and system time, its own and of ended children.
             fields = (process / "stat").read_text().rpartition(")")[2].split()[11:15]
         except OSError:  # it has just ended
             continue
-        if str(stage.folder) in command:
-            worker = _WORKER.search(command)
-            milliseconds[worker["function"] if worker else "emulator"] += (
-                1000 * sum(map(int, fields)) // os.sysconf("SC_CLK_TCK")
-            )
+        milliseconds[function] += 1000 * sum(map(int, fields)) // os.sysconf("SC_CLK_TCK")
     return milliseconds
 
 
@@ -124,8 +101,9 @@ def main() -> int:
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        quick_stage(Path(folder, "project")) as (stage, third_party),
+        quick_stage(Path(folder, "project")) as quick,
     ):
+        stage, third_party = quick.stage, quick.third_party
         measure(stage, third_party, image_files("warm-up", WARM_UP_IMAGES))
         runs = []
         for number in range(arguments.runs):
@@ -146,7 +124,7 @@ def main() -> int:
         f"{least.milliseconds_per_image():.0f} ms of processor time an image:"
     )
     for name, milliseconds in least.processor_milliseconds.most_common():
-        print(f"{milliseconds / least.images:6.1f} ms  {name or 'api_handler'}")
+        print(f"{milliseconds / least.images:6.1f} ms  {name}")
     return 0
 
 

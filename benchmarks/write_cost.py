@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.recording_proxy import RecordingProxy, Write, recording
-from benchmarks.throughput import POSTS_AT_ONCE, quick_stage, require_complete
+from benchmarks.throughput import POSTS_AT_ONCE, require_complete
 from benchmarks.write_units import TABLE
 from tests.helpers.quick_servers import TEN_LABELS
+from tests.helpers.quick_stage import quick_stage
 from tests.helpers.stage_process import StageProcess, wait_for
 from tests.helpers.steps import image_files, post
 
@@ -32,9 +33,10 @@ def measure(burst: int) -> tuple[list[Write], list[Write]]:
     """The writes of a single image, and those of a burst of images."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        quick_stage(Path(folder, "project")) as (stage, _),
-        recording(stage) as proxy,
+        quick_stage(Path(folder, "project")) as quick,
+        recording(quick.stage) as proxy,
     ):
+        stage = quick.stage
         _from_post_to_count(stage, proxy, image_files("first", 1), 1)
         proxy.forget()
         _from_post_to_count(stage, proxy, image_files("single", 1), 2)

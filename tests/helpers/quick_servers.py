@@ -88,21 +88,27 @@ class QuickRecognizer(_QuickServer):
 
 
 class QuickThirdParty(_QuickServer):
-    """Stores every result and responds 204.
+    """Stores every result and responds 204, or 400 to those of the images in `refused`.
 
     `received` holds the documents by image id and webhook id; a repetition replaces the document.
+    `refusals` counts the refused requests by image id.
     """
 
     def __init__(self) -> None:
         super().__init__(_Receipt)
         self.received: dict[str, dict[str, bytes]] = {}
-        self.requests = 0
+        self.refused: set[str] = set()
+        self.refusals: Counter[str] = Counter()
 
-    def store(self, webhook_id: str, document: bytes) -> None:
-        """Store a document under its webhook-id, `msg_<image id>_<delivery>`."""
+    def status_for(self, webhook_id: str, document: bytes) -> int:
+        """Store a document under its webhook-id, `msg_<image id>_<delivery>`, or refuse it."""
+        image_id = webhook_id.split("_")[1]
         with self.lock:
-            self.requests += 1
-            self.received.setdefault(webhook_id.split("_")[1], {})[webhook_id] = document
+            if image_id in self.refused:
+                self.refusals[image_id] += 1
+                return 400
+            self.received.setdefault(image_id, {})[webhook_id] = document
+            return 204
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -137,5 +143,4 @@ class _Receipt(_Handler):
     server: QuickThirdParty
 
     def do_POST(self) -> None:
-        self.server.store(self.headers["webhook-id"], self.body())
-        self.respond(204)
+        self.respond(self.server.status_for(self.headers["webhook-id"], self.body()))
