@@ -36,6 +36,7 @@ services = Services(settings)
 app = Chalice(app_name="image-recognition", configure_logs=False)
 app.api.binary_types = [*app.api.binary_types, *request_bodies.IMAGE_CONTENT_TYPES]
 observability.configure_logging(settings.log_level, app.log)
+observability.configure_metrics(settings.stage)
 
 request = CurrentRequest(app)
 once_per_key = idempotent(request, lambda: services.idempotent_requests)

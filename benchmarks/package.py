@@ -36,8 +36,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "authorize": ("tokens",),
     "take_in_images": ("intake_queue", "queued_images"),
     "recognize_images": ("recognition_queue", "recognition"),
+    "index_findings": ("search_index",),
     "deliver_results": ("integration_queue", "delivery"),
-    "forget_removed_image": ("removal",),
+    "forget_removed_image": ("removals_queue", "removal"),
     "reconcile": ("reconciliation",),
 }
 

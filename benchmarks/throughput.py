@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.helpers.quick_servers import TEN_LABELS, QuickThirdParty
-from tests.helpers.quick_stage import processes, quick_stage
+from tests.helpers.quick_stage import quick_stage
 from tests.helpers.stage_process import StageProcess, wait_for
 from tests.helpers.steps import image_files, post
+from tests.helpers.worker_processes import processes
 
 POSTS_AT_ONCE = 8
 WARM_UP_IMAGES = 80

@@ -34,6 +34,7 @@ class Settings:
     api_tokens_path: str
     images_bucket_name: str
     catalog_table_name: str
+    stage: str
     catalog_table_stream_arn: str
     idempotency_table_name: str
     intake_queue_url: str
@@ -136,6 +137,7 @@ class Settings:
             api_tokens_path=read.text("API_TOKENS_PATH"),
             images_bucket_name=read.text("IMAGES_BUCKET_NAME"),
             catalog_table_name=read.text("CATALOG_TABLE_NAME"),
+            stage=read.text("STAGE"),
             catalog_table_stream_arn=read.text("CATALOG_TABLE_STREAM_ARN"),
             idempotency_table_name=read.text("IDEMPOTENCY_TABLE_NAME"),
             intake_queue_url=read.url("INTAKE_QUEUE_URL"),

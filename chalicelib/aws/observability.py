@@ -67,6 +67,11 @@ def configure_logging(level: str, *loggers: logging.Logger) -> None:
         configured.setLevel(level)
 
 
+def configure_metrics(stage: str) -> None:
+    """Give every metric the dimension `stage`, which tells the stages of an account apart."""
+    _metrics.set_default_dimensions(stage=stage)
+
+
 def without_secrets(text: str) -> str:
     """The text without the queries, fragments and user information of URLs, and Bearer tokens.
 
@@ -109,8 +114,18 @@ def count(metric: str, value: float = 1) -> None:
 
 
 def count_bytes(metric: str, value: int) -> None:
-    """Add a size to a metric of unit Bytes."""
+    """Add a size to a metric of unit Bytes; its sample count says how many there were."""
     _add(metric, MetricUnit.Bytes, value)
+
+
+def count_outcome(metric: str, *, is_good: bool) -> None:
+    """Add 1 or 0 to a metric of unit Count.
+
+    Its sum counts what went well, its sample count everything, its average is the share that went
+    well, and its minimum is 0 if anything did not. So one metric does, where CloudWatch would bill
+    two.
+    """
+    _add(metric, MetricUnit.Count, int(is_good))
 
 
 @contextmanager

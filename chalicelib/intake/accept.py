@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from chalicelib.aws.observability import about_image, count, count_bytes, timed
+from chalicelib.aws.observability import about_image, count_bytes, timed
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
 from chalicelib.catalog.usage import Usage
@@ -103,7 +103,6 @@ class ImageIntake:
     ) -> Accepted:
         is_new = self._store.put(image_id, prepared.content, prepared.content_type, features)
         if is_new:
-            count("ImagesStored")
             count_bytes("BytesStored", len(prepared.content))
             logger.info("Stored %d x %d pixels", prepared.width, prepared.height)
         now = datetime.now(UTC)

@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.aws.observability import about_image, count, timed
+from chalicelib.aws.observability import about_image, count, count_outcome, timed
 from chalicelib.aws.sqs_queue import GiveUp, Message, TryAgainLater
 from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.images import Catalog
@@ -97,10 +97,10 @@ class ResultDelivery:
         delivery = _after(attempt, before, pause, last_attempt=last_attempt)
         self._record(image, delivery)
         if delivery.status is DeliveryStatus.DELIVERED:
-            count("ResultsDelivered")
+            count_outcome("ResultsDelivered", is_good=True)
             logger.info("Delivered at attempt %d", delivery.tries)
         elif delivery.status is DeliveryStatus.FAILED:
-            count("DeliveriesFailed")
+            count_outcome("ResultsDelivered", is_good=False)
             logger.warning("Not delivered at attempt %d: %s", delivery.tries, delivery.reason)
         if attempt.outcome is AttemptOutcome.REFUSED:
             raise DeliveryRefused(delivery.reason)

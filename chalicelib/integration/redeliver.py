@@ -98,7 +98,7 @@ class OverdueDeliveries:
             return
         if image and delivery and image.recognized_at:
             logger.warning("Delivery %d is overdue: its message is sent again", delivery.number)
-            count("DeliveriesPutBack")
+            count("PutBack")
             self._redelivery.send(image, delivery.number)
         self._backlog.postpone(item, now)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from chalicelib.aws.observability import about_image, count, timed
+from chalicelib.aws.observability import about_image, count_outcome, timed
 from chalicelib.aws.sqs_queue import Message
 from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.images import Catalog
@@ -151,7 +151,7 @@ class ImageRecognition:
                 logger.info("%s recognized", outcome.feature)
         if row.image.pending:
             return
-        count("ImagesFailed" if row.image.status is Status.FAILED else "ImagesRecognized")
+        count_outcome("ImagesRecognized", is_good=row.image.status is not Status.FAILED)
         self._results_topic.publish(row.summary(), row.image.result_delivery)
 
     def _publish_again(self, lease: Lease) -> None:

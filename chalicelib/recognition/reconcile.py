@@ -155,12 +155,12 @@ class Reconciliation:
         if row and row.image.created_at < now - self._age and self._removal.forget(image_id):
             with about_image(image_id):
                 logger.warning("Image was removed from S3 and its event lost: deleted its items")
-                count("ImagesPutBack")
+                count("PutBack")
 
     def _requeue(self, image_id: str, reason: str) -> None:
         with about_image(image_id):
             logger.warning("Image %s: queued", reason)
-            count("ImagesPutBack")
+            count("PutBack")
             self._requests.send(image_id)
 
     def _position(self, sweep: str) -> str:

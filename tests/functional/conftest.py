@@ -97,6 +97,7 @@ def app(photographs: str, third_party_server: ThreadingHTTPServer) -> Iterator[A
         "API_TOKENS_PATH": "/tokens",
         "IMAGES_BUCKET_NAME": BUCKET,
         "CATALOG_TABLE_NAME": TABLE,
+        "STAGE": "local",
         "CATALOG_TABLE_STREAM_ARN": "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/1",
         "IDEMPOTENCY_TABLE_NAME": "idempotency-table",
         "INTAKE_QUEUE_URL": INTAKE_QUEUE,

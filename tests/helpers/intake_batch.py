@@ -31,6 +31,7 @@ def main() -> None:
             "API_TOKENS_PATH": "/tokens",
             "IMAGES_BUCKET_NAME": BUCKET_NAME,
             "CATALOG_TABLE_NAME": TABLE_NAME,
+            "STAGE": "local",
             "CATALOG_TABLE_STREAM_ARN": "arn:aws:dynamodb:us-east-1:1:table/catalog/stream/1",
             "IDEMPOTENCY_TABLE_NAME": "idempotency",
             "INTAKE_QUEUE_URL": aws.queue_url,

@@ -1,6 +1,5 @@
 """A deployed local stage whose recognizer and third party answer at once."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +7,6 @@ from pathlib import Path
 
 from tests.helpers.quick_servers import QuickRecognizer, QuickThirdParty
 from tests.helpers.stage_process import StageProcess
-
-_WORKER = re.compile(r"ministack-lambda-image-recognition-local-?(?P<function>\w*)-")
 
 
 @dataclass(frozen=True)
@@ -37,31 +34,3 @@ def quick_stage(
         stage.stop_if_running()
         recognizer.close()
         third_party.close()
-
-
-def processes(stage: StageProcess) -> Iterator[tuple[Path, str]]:
-    """The folders below /proc of the workers and of the emulator of a stage, with the function.
-
-    The function of the emulator is `emulator`.
-    """
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_text()
-        except OSError:  # it has just ended
-            continue
-        if str(stage.folder) in command:
-            worker = _WORKER.search(command)
-            yield process, (worker["function"] or "api_handler") if worker else "emulator"
-
-
-def worker_megabytes(stage: StageProcess) -> dict[str, float]:
-    """The memory of each worker now, by function and process id."""
-    found = {}
-    for process, function in processes(stage):
-        try:
-            pages = int((process / "statm").read_text().split()[1])
-        except OSError:
-            continue
-        if function != "emulator":
-            found[f"{function} {process.name}"] = pages * 4096 / 1e6
-    return found

@@ -4,9 +4,9 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from tests.helpers.stage_process import StageProcess, wait_for
+from tests.helpers.worker_processes import processes
 
 PROGRESS_SECONDS = 120
 
@@ -33,12 +33,4 @@ def kill_workers_at(
 
 def workers(stage: StageProcess, function: str) -> list[int]:
     """The ids of the processes in which this stage's emulator runs a function."""
-    folder = f"{stage.folder}/.localcloud/tmp/ministack-lambda-image-recognition-local-{function}-"
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if folder in (process / "cmdline").read_text():
-                found.append(int(process.name))
-        except OSError:  # it has just ended
-            continue
-    return sorted(found)
+    return sorted(int(process.name) for process, runs in processes(stage) if runs == function)

@@ -13,6 +13,7 @@ REQUIRED = {
     "API_TOKENS_PATH": "/tokens",
     "IMAGES_BUCKET_NAME": "bucket",
     "CATALOG_TABLE_NAME": "table",
+    "STAGE": "local",
     "CATALOG_TABLE_STREAM_ARN": "arn:aws:dynamodb:us-east-1:123456789012:table/table/stream/1",
     "IDEMPOTENCY_TABLE_NAME": "idempotency",
     "INTAKE_QUEUE_URL": "https://sqs.example.com/1/intake",

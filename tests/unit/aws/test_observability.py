@@ -12,7 +12,9 @@ from chalicelib.aws import observability
 from chalicelib.aws.observability import (
     about_image,
     configure_logging,
+    configure_metrics,
     count,
+    count_outcome,
     observe,
     timed,
     without_secrets,
@@ -96,29 +98,50 @@ def output(capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
 
 def test_metrics_are_written_once_after_each_invocation(output: pytest.CaptureFixture[str]) -> None:
     def work(_event: object) -> None:
-        count("ImagesStored")
-        count("ImagesStored")
+        count("PutBack")
+        count("PutBack")
         with pytest.raises(ValueError, match="no"), timed("FetchSeconds"):
             raise ValueError("no")
 
     observe(object(), work)
     observe(object(), lambda _event: None)
     (line,) = [json.loads(line) for line in output.readouterr().out.splitlines()]
-    assert sum(line["ImagesStored"]) == 2
+    assert sum(line["PutBack"]) == 2
     assert line["FetchSeconds"][0] >= 0
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == observability.NAMESPACE
+
+
+def test_every_metric_has_the_stage_as_a_dimension(output: pytest.CaptureFixture[str]) -> None:
+    """Without it, CloudWatch would add up the stages of an account."""
+    configure_metrics("dev")
+    for _ in range(2):  # also after a flush, which forgets all but the default dimensions
+        observe(object(), lambda _event: count("PutBack"))
+    for line in map(json.loads, output.readouterr().out.splitlines()):
+        (metrics,) = line["_aws"]["CloudWatchMetrics"]
+        assert sorted(metrics["Dimensions"][0]) == ["service", "stage"]
+        assert (line["service"], line["stage"]) == (observability.SERVICE, "dev")
+
+
+def test_an_outcome_counts_one_or_nothing(output: pytest.CaptureFixture[str]) -> None:
+    def work(_event: object) -> None:
+        count_outcome("ResultsDelivered", is_good=True)
+        count_outcome("ResultsDelivered", is_good=False)
+
+    observe(object(), work)
+    (line,) = [json.loads(line) for line in output.readouterr().out.splitlines()]
+    assert line["ResultsDelivered"] == [1, 0]
 
 
 def test_metrics_of_a_failed_invocation_are_written_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def work(_event: object) -> None:
-        count("ImagesFailed")
+        count("PutBack")
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         observe(object(), work)
-    assert "ImagesFailed" in capsys.readouterr().out
+    assert "PutBack" in capsys.readouterr().out
 
 
 def test_a_long_text_is_scrubbed_in_a_short_time() -> None:

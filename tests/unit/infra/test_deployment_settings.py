@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 
+from chalicelib.aws.observability import NAMESPACE, SERVICE
 from chalicelib.intake import last_attempts, upload_records
 from chalicelib.intake.fetching.limits import FetchLimits
 from chalicelib.intake.images.process_limits import ProcessLimits
@@ -266,3 +267,67 @@ def test_the_bucket_queues_and_topics_deny_requests_without_tls() -> None:
     names = {target["Ref"] for target in guarded}
     for kind in ("S3::Bucket", "SQS::Queue", "SNS::Topic"):
         assert set(of_type(kind)) <= names, kind
+
+
+def custom_metrics_in_the_code() -> set[str]:
+    """The metrics that the functions write, by the names in their sources."""
+    pattern = re.compile(r"\b(?:count|count_bytes|count_outcome|timed)\(\s*\"([A-Z]\w+)\"")
+    sources = (PROJECT / "chalicelib").rglob("*.py")
+    return {name for source in sources for name in pattern.findall(source.read_text())}
+
+
+def dashboard() -> dict[str, Any]:
+    """The dashboard, with the names of parameters in place of their values."""
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    shown: dict[str, Any] = json.loads(body)
+    return shown
+
+
+def dashboard_metrics() -> list[list[Any]]:
+    return [
+        metric for widget in dashboard()["widgets"] for metric in widget["properties"]["metrics"]
+    ]
+
+
+def test_the_dashboard_shows_every_custom_metric_of_its_stage_and_no_other() -> None:
+    shown = [metric for metric in dashboard_metrics() if metric[0] == NAMESPACE]
+    assert {metric[1] for metric in shown} == custom_metrics_in_the_code()
+    for metric in shown:
+        assert metric[2:6] == ["service", SERVICE, "stage", "${Stage}"]
+
+
+def test_one_stage_has_fewer_custom_metrics_than_are_free() -> None:
+    """CloudWatch bills 0.30 USD a month for each beyond ten; docs/deploying.md has the number."""
+    names = custom_metrics_in_the_code()
+    assert len(names) <= 10
+    assert f"| {len(names)} custom metrics |" in (PROJECT / "docs" / "deploying.md").read_text()
+
+
+def test_the_dashboard_shows_every_function_and_every_queue() -> None:
+    functions = {
+        f"image-recognition-${{Stage}}{'' if name == 'api_handler' else f'-{name}'}"
+        for name in FUNCTIONS
+    }
+    for metric in ("Errors", "Invocations", "Duration"):
+        assert {each[3] for each in dashboard_metrics() if each[1] == metric} == functions
+    queues = {f"image-recognition-${{Stage}}-{queue.lower()}" for queue in QUEUES}
+    shown = {
+        each[3] for each in dashboard_metrics() if each[1] == "ApproximateNumberOfMessagesVisible"
+    }
+    assert shown == queues | {f"{queue}-dead-letters" for queue in queues}
+
+
+def test_alarms_of_custom_metrics_watch_the_metrics_of_their_stage() -> None:
+    watched = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"]
+        for alarm in RESOURCES.values()
+        if alarm["Type"] == "AWS::CloudWatch::Alarm"
+        and str(alarm["Properties"].get("Namespace", "")).startswith(NAMESPACE)
+    }
+    assert watched.keys() == {"ResultsDelivered"}
+    assert watched.keys() <= custom_metrics_in_the_code()
+    for properties in watched.values():
+        assert properties["Dimensions"] == [
+            {"Name": "service", "Value": SERVICE},
+            {"Name": "stage", "Value": {"Ref": "Stage"}},
+        ]
