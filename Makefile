@@ -4,6 +4,7 @@
 # make check  run the linters, the type checker and the check of links in the docs
 # make lock   resolve requirements.in into requirements.txt, which Chalice packages
 # make fuzz-images [SECONDS=300]  mutate image files, guided by coverage, until one does harm
+# make soak   run 5,000 images through the local stage, with kills and deletions: about 10 minutes
 # make faults run the long fault campaigns, a failing third party and killed workers: 200 images each
 #
 # make deploy STAGE=dev THIRD_PARTY_URL=https://…    deploy or update a stage on AWS
@@ -19,7 +20,7 @@ EMULATOR := .localcloud/emulator/.installed
 PIP := install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fuzz-images faults check format lock setup clean deploy destroy token revoke redrive
+.PHONY: help run demo test fuzz-images faults soak check format lock setup clean deploy destroy token revoke redrive
 
 QUEUE ?= integration
 SECONDS ?= 300
@@ -38,6 +39,9 @@ test: setup
 
 faults: setup
 	@$(BIN)/python -m pytest -m campaign tests/local/faults
+
+soak: setup
+	@$(BIN)/python -m pytest -m campaign tests/local/soak
 
 fuzz-images: $(INSTALLED)
 	@$(BIN)/python -m tests.fuzz_images --seconds $(SECONDS)

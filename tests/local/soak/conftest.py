@@ -65,7 +65,7 @@ class Size:
     kills: dict[str, int]
 
 
-SHORT = Size(160, 60, {"deliver_results": 2, "index_findings": 2})
+SHORT = Size(120, 60, {"deliver_results": 2, "index_findings": 2})
 LONG = Size(
     5000, 400, {"recognize_images": 8, "deliver_results": 8, "index_findings": 8, "api_handler": 8}
 )
