@@ -81,7 +81,7 @@ def create_image() -> RouteResponse:
 def create_upload() -> RouteResponse:
     """Create a form that sends a file straight to S3: 201 with its URL and fields."""
     features = request_bodies.upload_features(request.body, settings.default_features)
-    return responses.upload_created(services.uploads.create(features))
+    return responses.upload_created(services.uploads.create(features, request.caller))
 
 
 @app.route("/uploads/{upload_id}", methods=["GET"], authorizer=authorize)
@@ -95,7 +95,7 @@ def get_upload(upload_id: str) -> dict[str, Any]:
 def create_batch() -> RouteResponse:
     """Accept many URLs, to be fetched from a queue: 202 with the batch."""
     urls, features = request_bodies.batch_request(request.body, settings.default_features)
-    return responses.batch_created(services.batches.create(urls, features))
+    return responses.batch_created(services.batches.create(urls, features, request.caller))
 
 
 @app.route("/batches/{batch_id}", methods=["GET"], authorizer=authorize)
@@ -150,7 +150,7 @@ def create_recognition(image_id: str) -> RouteResponse:
     """Recognize more features of an image: 202 while one is pending, 200 if all are known."""
     image_id = path_parameters.image_id(image_id)
     features = request_bodies.further_features(request.body)
-    is_pending = services.recognition_requests.request(image_id, features)
+    is_pending = services.recognition_requests.request(image_id, features, request.caller)
     return responses.recognition_requested(services.catalog.get(image_id), is_pending=is_pending)
 
 
@@ -159,7 +159,7 @@ def create_recognitions() -> Response:
     """Recognize up to 100 images again that failed with a code: 202 with a cursor for the next."""
     failure_code, cursor = request_bodies.failed_recognitions(request.body)
     return responses.recognitions_requested(
-        services.recognition_requests.request_failed(failure_code, cursor)
+        services.recognition_requests.request_failed(failure_code, cursor, request.caller)
     )
 
 
@@ -170,7 +170,7 @@ def create_recognitions() -> Response:
 def create_delivery(image_id: str) -> RouteResponse:
     """Deliver an image's result to the third party again: 202 with the image."""
     image_id = path_parameters.image_id(image_id)
-    services.redelivery.request(image_id)
+    services.redelivery.request(image_id, request.caller)
     return responses.delivery_requested(services.catalog.get(image_id))
 
 
@@ -178,7 +178,8 @@ def create_delivery(image_id: str) -> RouteResponse:
 def get_usage() -> dict[str, Any]:
     """Show a month's calls of Rekognition, their price, and what known images saved."""
     month = query_parameters.month(request.query, datetime.now(UTC))
-    return responses.usage_values(services.usage.of_month(month), settings.rekognition_prices)
+    usage = services.usage.of_month(month)
+    return responses.usage_values(usage, settings.rekognition_prices, request.caller)
 
 
 @app.route("/schemas/image-recognition.xsd", methods=["GET"])

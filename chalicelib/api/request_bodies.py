@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.api import query_parameters
@@ -45,6 +46,10 @@ def new_image(request: CurrentRequest, default: Features) -> NewImage:
     bytes, not the Content-Type, determine the kind of image. Without features in the request, the
     image gets `default`. Raises InvalidRequest.
     """
+    return replace(_new_image(request, default), requested_by=request.caller)
+
+
+def _new_image(request: CurrentRequest, default: Features) -> NewImage:
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type.startswith("image/") or content_type in IMAGE_CONTENT_TYPES:
         return NewImage(query_parameters.features(request.query, default), content=request.body)

@@ -12,7 +12,7 @@ from chalice.app import Response
 
 from chalicelib.catalog.labels import LabelPage
 from chalicelib.catalog.pages import Page
-from chalicelib.catalog.usage import MonthUsage
+from chalicelib.catalog.usage import MonthUsage, price_of
 from chalicelib.integration import xml_document
 from chalicelib.model.documents import result_values
 from chalicelib.model.findings import Feature
@@ -107,7 +107,8 @@ def redirect(url: str) -> Response:
 
 def image_values(image: Image) -> Values:
     """Everything known about an image; `delivery` is the last of its `deliveries`, or None."""
-    deliveries = to_plain(image.deliveries)
+    # Callers do not see the names of each other's tokens.
+    deliveries = [_without_requester(to_plain(each)) for each in image.deliveries]
     last = deliveries[-1] if deliveries else None
     return result_values(image) | {"delivery": last, "deliveries": deliveries}
 
@@ -129,7 +130,7 @@ def form_values(form: "UploadForm") -> Values:
 
 def upload_values(upload: "Upload") -> Values:
     """An upload's status, features, and image id or failure."""
-    return to_plain(upload)  # type: ignore[no-any-return]
+    return _without_requester(to_plain(upload))
 
 
 def batch_values(batch: "Batch", statuses: Mapping[str, Status]) -> Values:
@@ -156,12 +157,16 @@ def batch_values(batch: "Batch", statuses: Mapping[str, Status]) -> Values:
     }
 
 
-def usage_values(usage: MonthUsage, prices: Mapping[Feature, float]) -> Values:
-    """A month's usage and cost; `prices` are in US dollars per image and feature."""
+def usage_values(usage: MonthUsage, prices: Mapping[Feature, float], caller: str) -> Values:
+    """A month's usage and cost, and the share of the caller's token; `caller` is its name.
+
+    `prices` are in US dollars per image and feature.
+    """
 
     def price(images: Mapping[Feature, int]) -> float:
-        return round(sum(prices[feature] * count for feature, count in images.items()), 6)
+        return price_of(images, prices)
 
+    own = usage.by_token.get(caller, {})
     return {
         "month": usage.month,
         "currency": "USD",
@@ -175,10 +180,16 @@ def usage_values(usage: MonthUsage, prices: Mapping[Feature, float]) -> Values:
             for operation in usage.operations
         ],
         "calls": sum(operation.calls for operation in usage.operations),
-        "price": round(sum(price(operation.images) for operation in usage.operations), 6),
+        "price": price(usage.images),
+        # Only its own: callers do not see the names of each other's tokens.
+        "token": {"name": caller, "images": to_plain(own), "price": price(own)},
         "saved": {"images": to_plain(usage.saved), "price": price(usage.saved)},
         "price_list": to_plain(prices),
     }
+
+
+def _without_requester(values: Values) -> Values:
+    return {name: value for name, value in values.items() if name != "requested_by"}
 
 
 def _outcome(entry: "BatchEntry", statuses: Mapping[str, Status]) -> str:

@@ -15,9 +15,18 @@ _NOT_DELIVERED = "attribute_exists(pk) AND delivery_status <> :delivered"
 _DELIVERED: Values = {":delivered": DeliveryStatus.DELIVERED.value}
 
 
-def new_delivery(number: int, now: datetime) -> Delivery:
-    """A delivery that no attempt has been made for yet."""
-    return Delivery(DeliveryStatus.PENDING, tries=0, number=number, requested_at=now)
+def new_delivery(number: int, now: datetime, requested_by: str = "") -> Delivery:
+    """A delivery that no attempt has been made for yet.
+
+    `requested_by` is the name of the token that requested it, empty for that of a new result.
+    """
+    return Delivery(
+        DeliveryStatus.PENDING,
+        tries=0,
+        number=number,
+        requested_at=now,
+        requested_by=requested_by,
+    )
 
 
 class Deliveries:

@@ -16,6 +16,7 @@ class CountedCall:
 
     `calls` is 1 for the first of the features that share a call, and 0 for the others. `called_at`
     is a time as `timestamp` writes it. `model_version` is None if the operation reports none.
+    `requested_by` is the name of the token that requested the feature, empty if nobody did.
     """
 
     id: str
@@ -24,6 +25,7 @@ class CountedCall:
     called_at: str
     calls: int
     model_version: str | None = None
+    requested_by: str = ""
 
     @property
     def month(self) -> str:
@@ -100,6 +102,7 @@ def _calls(version: Mapping[str, Any]) -> tuple[CountedCall, ...]:
             version["called_at"],
             int(version["calls"]),
             version.get("model_version"),
+            version.get("requested_by", ""),
         ),
     )
 

@@ -47,6 +47,7 @@ _DELIVERY_FIELDS = (
     "status_code",
     "requested_at",
     "next_try_at",
+    "requested_by",
 )
 
 # An image shows its most recent deliveries; the items of older ones are deleted.
@@ -93,6 +94,8 @@ def row_values(row: Row) -> dict[str, Any]:
         values["status_shard"] = keys.status_shard(image.status, shard)
     if image.failure:
         values["failure_shard"] = keys.failure_shard(image.failure.code, shard)
+    if image.requested_by:
+        values["requested_by"] = _features_by_name(image.requested_by)
     return values | {
         "pk": keys.partition_key(image.id),
         "sk": keys.IMAGE_SORT_KEY,
@@ -108,8 +111,9 @@ def row_of(values: Mapping[str, Any]) -> Row:
     """The inverse of `row_values`; the image has no findings and no deliveries."""
     image_id = keys.image_id_of_partition(values["pk"])
     fields = {name: values[name] for name in _IMAGE_FIELDS if name in values}
+    image = from_plain(Image, {"id": image_id, **fields})
     return Row(
-        from_plain(Image, {"id": image_id, **fields}),
+        replace(image, requested_by=_names_by_feature(values.get("requested_by", {}))),
         _label_summaries(values),
         int(values["revision"]),
         values.get("leased_until"),
@@ -176,6 +180,8 @@ def delivery_values(image_id: str, delivery: Delivery) -> dict[str, Any]:
     """The item of a delivery, in plain values; a PENDING one waits until its next attempt."""
     plain = to_plain(delivery)
     values = {name: plain[name] for name in _DELIVERY_FIELDS}
+    if not delivery.requested_by:
+        del values["requested_by"]
     since = delivery.next_try_at or delivery.requested_at
     if delivery.status is DeliveryStatus.PENDING and since:
         values |= _waiting(image_id, keys.DELIVERY_PREFIX, since)
@@ -234,6 +240,18 @@ def _superseded(delivery: Delivery, last_number: int) -> Delivery:
     if delivery.status is DeliveryStatus.PENDING and delivery.number < last_number:
         return replace(delivery, status=DeliveryStatus.SUPERSEDED, next_try_at=None)
     return delivery
+
+
+def _features_by_name(requested_by: Mapping[Feature, str]) -> dict[str, list[str]]:
+    """Each name once, because a name can be long and an item is paid for by its started KB."""
+    features: dict[str, list[str]] = {}
+    for feature, name in requested_by.items():
+        features.setdefault(name, []).append(feature.value)
+    return features
+
+
+def _names_by_feature(features: Mapping[str, Iterable[str]]) -> dict[Feature, str]:
+    return {Feature(each): name for name, some in features.items() for each in some}
 
 
 def _label_summaries(values: Mapping[str, Any]) -> tuple[LabelSummary, ...]:

@@ -8,7 +8,7 @@ anything that others may be writing too. So a takeover finds what is already pai
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -136,6 +136,7 @@ class Leases:
         which call was made; usage is counted from them. Raises botocore's ClientError.
         """
         requested_at = {state.name: state.requested_at for state in lease.row.image.features}
+        requested_by = self._requested_by(lease, call.features)
         items = [
             feature_values(lease.row.image.id, feature, findings)
             | {
@@ -147,6 +148,7 @@ class Leases:
                 "operation": call.operation,
                 # One of the features that share a call counts it.
                 "calls": 1 if feature is call.features[0] else 0,
+                **({"requested_by": requested_by[feature]} if requested_by.get(feature) else {}),
             }
             for feature in call.features
         ]
@@ -154,6 +156,17 @@ class Leases:
             self._table.put(items[0])
         else:  # all or none of the features that share a call
             self._table.transact([self._table.put_in_transaction(item) for item in items])
+
+    def _requested_by(self, lease: Lease, features: Iterable[Feature]) -> Mapping[Feature, str]:
+        """The name of the token that requested each feature, as far as it is known.
+
+        S3 may announce an image before its request is registered. Then the name comes later.
+        """
+        requested_by = lease.row.image.requested_by
+        if all(map(requested_by.get, features)):
+            return requested_by
+        row = self._catalog.row(lease.row.image.id)
+        return row.image.requested_by if row else requested_by
 
     def kept(self, lease: Lease) -> Kept:
         """What earlier holders of the lease kept for the requests that are still pending."""

@@ -159,7 +159,7 @@ class SearchIndex:
                 names[key] = name
                 totals.setdefault(key, Counter())["count"] += step
             for call in plan.calls:
-                key = usage_key(call.month, call.operation, shard)
+                key = usage_key(call.month, call.operation, shard, call.requested_by)
                 total = totals.setdefault(key, Counter())
                 total[CALLS] += call.calls
                 total[call.feature] += 1
@@ -229,7 +229,8 @@ def _groups(plans: Iterable[Plan]) -> Iterable[list[Plan]]:
     group: list[Plan] = []
     counters: set[Any] = set()
     for plan in plans:
-        own = {*plan.labels, *((call.month, call.operation) for call in plan.calls)}
+        calls = ((call.month, call.operation, call.requested_by) for call in plan.calls)
+        own = {*plan.labels, *calls}
         if group and len(group) + 1 + len(counters | own) > _MAX_ACTIONS:
             yield group
             group, counters = [], set()

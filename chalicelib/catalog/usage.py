@@ -5,7 +5,7 @@ counted if the function is cut off between Rekognition's response and the write 
 CloudWatch's metrics of Rekognition include it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,12 +32,22 @@ class MonthUsage:
     """The usage in a month such as 2026-11, in UTC.
 
     `saved` counts, per feature, the requests that needed no new call because the feature was
-    already known.
+    already known. `by_token` counts, per name of a token, the images recognized for each feature
+    that it requested.
     """
 
     month: str
     operations: tuple[OperationUsage, ...]
     saved: Mapping[Feature, int]
+    by_token: Mapping[str, Mapping[Feature, int]]
+
+    @property
+    def images(self) -> Mapping[Feature, int]:
+        """The number of images recognized for each feature."""
+        total: Counter[Feature] = Counter()
+        for operation in self.operations:
+            total.update(operation.images)
+        return total
 
 
 def month_of(moment: datetime) -> str:
@@ -45,9 +55,21 @@ def month_of(moment: datetime) -> str:
     return f"{moment:%Y-%m}"
 
 
-def usage_key(month: str, operation: str, shard: str) -> tuple[str, str]:
-    """The key of the item that counts an operation's calls in a month, in one of several shards."""
-    return _partition(month), f"{operation}#{shard}"
+def usage_key(month: str, operation: str, shard: str, requested_by: str = "") -> tuple[str, str]:
+    """The key of the item that counts an operation's calls in a month, in one of several shards.
+
+    Each token that requests features has such items of its own.
+    """
+    of_token = f"#{requested_by}" if requested_by else ""
+    return _partition(month), f"{operation}#{shard}{of_token}"
+
+
+def price_of(images: Mapping[Feature, int], prices: Mapping[Feature, float]) -> float:
+    """What it costs to recognize so many images for each feature.
+
+    The result, and `prices` of one image each, are in US dollars.
+    """
+    return round(sum(prices[feature] * count for feature, count in images.items()), 6)
 
 
 class Usage:
@@ -65,12 +87,16 @@ class Usage:
     def of_month(self, month: str) -> MonthUsage:
         """The usage in a month such as 2026-11; empty if nothing was counted."""
         calls: Counter[str] = Counter()
-        images: dict[str, Counter[Feature]] = {}
+        images: defaultdict[str, Counter[Feature]] = defaultdict(Counter)
+        by_token: defaultdict[str, Counter[Feature]] = defaultdict(Counter)
         for item in self._table.items("pk = :pk", {":pk": _partition(month)}):
-            operation = item["sk"].partition("#")[0]
+            operation, _, shard_and_name = item["sk"].partition("#")
+            name = shard_and_name.partition("#")[2]
+            counted = {each: int(item[each]) for each in Feature if each in item}
             calls[operation] += int(item.get(CALLS, 0))
-            counted = images.setdefault(operation, Counter())
-            counted.update({each: int(item[each]) for each in Feature if each in item})
+            images[operation].update(counted)
+            if name:
+                by_token[name].update(counted)
         saved = images.pop(SAVED, Counter())
         return MonthUsage(
             month,
@@ -79,6 +105,7 @@ class Usage:
                 for operation in sorted(images)
             ),
             dict(saved),
+            {name: dict(counted) for name, counted in by_token.items()},
         )
 
 

@@ -61,8 +61,8 @@ class ImageIntake:
         known = self._catalog.find(accepted.image.id)
         return replace(accepted, image=known or accepted.image)
 
-    def accept_url(self, url: str, features: Sequence[Feature]) -> Accepted:
-        """Fetch and store the image at `url`.
+    def accept_url(self, url: str, features: Sequence[Feature], requested_by: str = "") -> Accepted:
+        """Fetch and store the image at `url`; `requested_by` is the name of the caller's token.
 
         The same bytes from another URL are the same image with one more source. Raises a subclass
         of FetchError or ImageContentError and stores nothing if the image cannot be fetched or
@@ -71,27 +71,32 @@ class ImageIntake:
         self._decoder.start()  # it loads while the image is on its way
         with timed("FetchSeconds"):
             fetched = self._fetch(url)
-        return self.accept_content(fetched.content, features, source=url)
+        return self.accept_content(fetched.content, features, requested_by, source=url)
 
     def accept_content(
-        self, content: bytes, features: Sequence[Feature], source: str | None = None
+        self,
+        content: bytes,
+        features: Sequence[Feature],
+        requested_by: str = "",
+        source: str | None = None,
     ) -> Accepted:
         """Store the image in `content` and request the recognition of `features`.
 
-        `source` is the URL that the bytes come from, of which `source_of` is kept. An image that
-        exists already gets the source and the features that it does not have. Raises a subclass of
-        ImageContentError and stores nothing if the bytes are no usable image.
+        `requested_by` is the name of the caller's token, empty if nobody asked. `source` is the URL
+        that the bytes come from, of which `source_of` is kept. An image that exists already gets
+        the source and the features that it does not have. Raises a subclass of ImageContentError
+        and stores nothing if the bytes are no usable image.
         """
         prepared = self._decoder.prepare(content)
         image_id = image_id_of_content(content)
         with about_image(image_id):
-            return self._store_and_register(image_id, prepared, features, source)
+            return self._store_and_register(image_id, prepared, features, requested_by, source)
 
     def _accept(self, new: NewImage) -> Accepted:
         if new.content is not None:
-            return self.accept_content(new.content, new.features)
+            return self.accept_content(new.content, new.features, new.requested_by)
         if new.url is not None:
-            return self.accept_url(new.url, new.features)
+            return self.accept_url(new.url, new.features, new.requested_by)
         raise ValueError("A new image needs a URL or content.")
 
     def _store_and_register(
@@ -99,6 +104,7 @@ class ImageIntake:
         image_id: str,
         prepared: PreparedImage,
         features: Sequence[Feature],
+        requested_by: str,
         source: str | None,
     ) -> Accepted:
         is_new = self._store.put(image_id, prepared.content, prepared.content_type, features)
@@ -119,7 +125,8 @@ class ImageIntake:
             ),
         )
         registered = self._catalog.register(
-            with_features_requested(image, features, now), is_stored_anew=is_new
+            with_features_requested(image, features, now, requested_by=requested_by),
+            is_stored_anew=is_new,
         )
         # S3 announces a new object itself. But if another request registers the image concurrently,
         # recognition may have run already, without these features.

@@ -26,7 +26,8 @@ class BatchEntry:
 
     `number` is its position in the batch, from 0. `url` is whole in the entry to fetch, and what
     `source_of` keeps of it in one that is read. `image_id` or `failure` is its outcome; a pending
-    entry has neither.
+    entry has neither. `requested_by` is the name of the token that sent the batch, in an entry to
+    fetch.
     """
 
     batch_id: str
@@ -35,6 +36,7 @@ class BatchEntry:
     features: tuple[Feature, ...] = ()
     image_id: str | None = None
     failure: Failure | None = None
+    requested_by: str = ""
 
 
 class BatchMessages:
@@ -83,6 +85,8 @@ def parse_batch_entry(message: dict[str, Any]) -> BatchEntry:
             int(message["number"]),
             str(message["url"]),
             tuple(map(Feature, message["features"])),
+            # Messages of an earlier version have no name.
+            requested_by=str(message.get("requested_by", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise NotOurMessage(f"Not a URL of a batch: {message!r:.200}") from error
@@ -94,5 +98,6 @@ def _message(entry: BatchEntry) -> dict[str, str]:
         "number": entry.number,
         "url": entry.url,
         "features": entry.features,
+        "requested_by": entry.requested_by,
     }
     return {"Id": str(entry.number), "MessageBody": json.dumps(body)}

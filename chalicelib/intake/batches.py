@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.dynamodb_table import Table
+from chalicelib.aws.observability import about_request
 from chalicelib.intake.batch_messages import BatchEntry, BatchMessages
 from chalicelib.intake.last_attempts import (
     NOT_PROCESSED,
@@ -65,10 +66,13 @@ class Batches:
         self._table = table
         self._messages = messages
 
-    def create(self, urls: Sequence[str], features: Sequence[Feature]) -> Batch:
+    def create(
+        self, urls: Sequence[str], features: Sequence[Feature], requested_by: str = ""
+    ) -> Batch:
         """Create a batch and queue its URLs; those that SQS keeps refusing have failed.
 
-        Raises BatchNotAccepted if SQS refuses all of them.
+        `requested_by` is the name of the caller's token. Raises BatchNotAccepted if SQS refuses all
+        of them.
         """
         batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
         self._table.put(
@@ -77,11 +81,15 @@ class Batches:
                 "sk": "BATCH",
                 "created_at": timestamp(batch.created_at),
                 "total": batch.total,
+                "requested_by": requested_by,
                 "expires_at": _expiry(batch.created_at),
             }
         )
         refused = self._messages.send(
-            [BatchEntry(batch.id, number, url, tuple(features)) for number, url in enumerate(urls)]
+            [
+                BatchEntry(batch.id, number, url, tuple(features), requested_by=requested_by)
+                for number, url in enumerate(urls)
+            ]
         )
         if len(refused) == batch.total:
             raise BatchNotAccepted(
@@ -130,7 +138,8 @@ class Batches:
             end = end_of_attempt(datetime.now(UTC))
             self._write_failure(entry, NOT_PROCESSED, attempt_ends_at=end)
         try:
-            image_id = intake.accept_url(entry.url, entry.features).image.id
+            with about_request(entry.requested_by, f"POST /batches {entry.batch_id}"):
+                accepted = intake.accept_url(entry.url, entry.features, entry.requested_by)
         except _TRANSIENT_ERRORS as error:
             if not last_attempt:
                 raise
@@ -138,7 +147,7 @@ class Batches:
         except ImageRecognitionError as refusal:
             self._write_failure(entry, Failure(type(refusal).__name__, str(refusal)))
         else:
-            self._table.put(_row(entry, image_id=image_id))
+            self._table.put(_row(entry, image_id=accepted.image.id))
 
     def _write_failure(
         self, entry: BatchEntry, failure: Failure, attempt_ends_at: int | None = None

@@ -19,7 +19,8 @@ class Upload:
     """The state of an upload.
 
     `status` is WAITING, STORED (with `image_id`), or with an error's `code` and `message` REFUSED,
-    because of the file, or FAILED, because it could not be processed or never came.
+    because of the file, or FAILED, because it could not be processed or never came. `requested_by`
+    is the name of the token that created it; callers do not see it.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Upload:
     code: str | None = None
     message: str | None = None
     created_at: datetime | None = None
+    requested_by: str = ""
 
     def ended(self, status: str, failure: Failure) -> "Upload":
         """The upload after it is REFUSED or has FAILED."""

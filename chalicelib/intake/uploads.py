@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.aws.observability import about_request
 from chalicelib.intake.last_attempts import NOT_PROCESSED, end_of_attempt, is_lost
 from chalicelib.intake.upload_records import RETENTION, Upload, UploadRecords
 from chalicelib.model.errors import ImageContentError, UploadExpired, UploadNotFound
@@ -70,11 +71,16 @@ class Uploads:
         self._max_bytes = max_bytes
         self._default_features = default_features
 
-    def create(self, features: Sequence[Feature]) -> UploadForm:
-        """Create an upload and its form; `features` are what to recognize in the image."""
+    def create(self, features: Sequence[Feature], requested_by: str = "") -> UploadForm:
+        """Create an upload and its form; `features` are what to recognize in the image.
+
+        `requested_by` is the name of the caller's token.
+        """
         upload_id = uuid.uuid4().hex
         now = datetime.now(UTC)
-        self._records.write(Upload(upload_id, "WAITING", tuple(features), created_at=now))
+        self._records.write(
+            Upload(upload_id, "WAITING", tuple(features), created_at=now, requested_by=requested_by)
+        )
         return self._form(upload_id)
 
     def form(self, upload_id: str) -> UploadForm:
@@ -128,7 +134,8 @@ class Uploads:
             failed = upload.ended("FAILED", NOT_PROCESSED)
             self._records.write_failure(failed, end_of_attempt(now))
         try:
-            accepted = intake.accept_content(content, upload.features)
+            with about_request(upload.requested_by, f"POST /uploads {upload_id}"):
+                accepted = intake.accept_content(content, upload.features, upload.requested_by)
         except ImageContentError as refusal:
             failure = Failure(type(refusal).__name__, str(refusal))
             self._records.write_settled(upload.ended("REFUSED", failure))

@@ -164,6 +164,7 @@ def _after(attempt: Attempt, before: Delivery, pause: float, *, last_attempt: bo
         status_code=attempt.status_code,
         requested_at=before.requested_at,
         next_try_at=_after_pause(pause) if status is DeliveryStatus.PENDING else None,
+        requested_by=before.requested_by,
     )
 
 

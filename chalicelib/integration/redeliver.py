@@ -35,8 +35,10 @@ class Redelivery:
         self._client = client
         self._queue_url = queue_url
 
-    def request(self, image_id: str) -> None:
+    def request(self, image_id: str, requested_by: str = "") -> None:
         """Start another delivery; raises ImageNotFound, and NoResultYet for a pending image.
+
+        `requested_by` is the name of the caller's token.
 
         The new delivery supersedes one that waits for its next attempt. It is written before its
         message is sent, so `OverdueDeliveries` sends the message if this is cut off.
@@ -44,7 +46,7 @@ class Redelivery:
         image = self._catalog.revise(image_id, _with_requested_delivery)
         if image is None:
             raise ImageNotFound.of(image_id)
-        delivery = new_delivery(image.last_delivery, datetime.now(UTC))
+        delivery = new_delivery(image.last_delivery, datetime.now(UTC), requested_by)
         self._deliveries.begin(image_id, delivery)
         self.send(image, delivery.number)
 

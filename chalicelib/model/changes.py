@@ -28,7 +28,7 @@ def with_arrival(known: Image, arrival: Image) -> Image:
     Adds the arrival's sources within the limits of `bounded_sources`, fills in `content` and
     `original` where they are missing, and requests the arrival's pending features.
     """
-    return with_features_requested(
+    image = with_features_requested(
         replace(
             known,
             sources=bounded_sources(known.sources, arrival.sources),
@@ -38,6 +38,7 @@ def with_arrival(known: Image, arrival: Image) -> Image:
         arrival.pending,
         arrival.created_at,
     )
+    return _with_requesters(image, known, arrival.requested_by)
 
 
 def with_features_requested(
@@ -45,26 +46,31 @@ def with_features_requested(
     features: Iterable[Feature],
     now: datetime,
     latest_versions: Mapping[Feature, str] = MappingProxyType({}),
+    requested_by: str = "",
 ) -> Image:
     """The image after a caller requests features; the new and the failed ones become PENDING.
 
     A recognized feature also becomes PENDING if its model version differs from the one in
     `latest_versions`. It stays as it is if either version is unknown. If nothing was pending
-    before, the result of this round starts a delivery of its own.
+    before, the result of this round starts a delivery of its own. `requested_by` is the name of the
+    caller's token; without one, a feature that is requested again keeps the name that it has.
     """
+    features = tuple(features)
     known = {state.name: state for state in image.features}
     added = {
         feature: FeatureState(feature, Status.PENDING, requested_at=now)
         for feature in features
         if feature not in known or _can_be_requested_again(known[feature], latest_versions)
     }
+    names = dict.fromkeys(features, requested_by)
     if not added:
-        return image
+        return _with_requesters(image, image, names)
     states = known | added
     ordered = tuple(states[feature] for feature in Feature if feature in states)
+    after = _with_requesters(replace(image, features=ordered), image, names)
     if image.pending or image.status is Status.PENDING:
-        return replace(image, features=ordered)
-    return with_new_delivery(replace(image, features=ordered), is_result=True)
+        return after
+    return with_new_delivery(after, is_result=True)
 
 
 def with_outcomes(image: Image, outcomes: Iterable[FeatureOutcome], now: datetime) -> Image:
@@ -102,6 +108,21 @@ def with_new_delivery(image: Image, *, is_result: bool = False) -> Image:
     number = image.last_delivery + 1
     result_delivery = number if is_result else image.result_delivery
     return replace(image, last_delivery=number, result_delivery=result_delivery)
+
+
+def _with_requesters(image: Image, before: Image, names: Mapping[Feature, str]) -> Image:
+    """The image with the names of those who made features pending, which `before` was without.
+
+    A pending feature without a name gets one too: S3 announced the image before its caller's
+    request was registered.
+    """
+    new = {
+        feature: names[feature]
+        for feature in image.pending
+        if names.get(feature)
+        and (feature not in before.pending or feature not in before.requested_by)
+    }
+    return replace(image, requested_by={**image.requested_by, **new}) if new else image
 
 
 def _can_be_requested_again(state: FeatureState, latest_versions: Mapping[Feature, str]) -> bool:

@@ -17,7 +17,8 @@ def result_values(image: Image) -> dict[str, Any]:
     # Rows from before `source_of` still have URLs as they were sent.
     shown = replace(image, sources=bounded_sources(image.sources, ()))
     values: dict[str, Any] = to_plain(shown)
-    del values["deliveries"], values["result_delivery"], values["last_delivery"]
+    for hidden in ("deliveries", "result_delivery", "last_delivery", "requested_by"):
+        del values[hidden]
     findings = values.pop("findings")
     requested = [FINDINGS_OF[state.name] for state in image.features]
     return values | {name: findings[name] for name in findings if name in requested}

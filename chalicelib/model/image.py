@@ -3,6 +3,7 @@
 All times are timezone-aware.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -30,11 +31,15 @@ class DeliveryStatus(StrEnum):
 
 @dataclass(frozen=True)
 class NewImage:
-    """An image that a caller sends, as `url` or `content`, and the features to recognize."""
+    """An image that a caller sends, as `url` or `content`, and the features to recognize.
+
+    `requested_by` is the name of the caller's token.
+    """
 
     features: tuple[Feature, ...]
     url: str | None = None
     content: bytes | None = None
+    requested_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ class Delivery:
     `number` is 1 for the first delivery and grows by one for each further result, and for each
     delivery that a caller requests. `tries` counts the requests sent. `status_code` and `reason`
     describe the last attempt: its HTTP status, None if there was no response, and what went wrong,
-    None if nothing did.
+    None if nothing did. `requested_by` is the name of the token that requested the delivery, empty
+    for the delivery of a new result; callers and the third party do not see it.
     """
 
     status: DeliveryStatus
@@ -97,6 +103,7 @@ class Delivery:
     status_code: int | None = None
     requested_at: datetime | None = None
     next_try_at: datetime | None = None
+    requested_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,9 @@ class Image:
     Feature. `failure` says why a FAILED image failed. `deliveries` are the most recent ones in the
     order of their numbers. `result_delivery` is the number of the delivery that first sends the
     current result, or the next one while a feature is pending, to the third party.
-    `last_delivery` is the highest number that any delivery of the image has.
+    `last_delivery` is the highest number that any delivery of the image has. `requested_by` names
+    the token that last requested each feature, where that is known: nobody requests the features of
+    an object that is copied into the bucket. Callers and the third party do not see it.
     """
 
     id: str
@@ -125,6 +134,7 @@ class Image:
     deliveries: tuple[Delivery, ...] = ()
     result_delivery: int = 1
     last_delivery: int = 1
+    requested_by: Mapping[Feature, str] = field(default_factory=dict, hash=False)
 
     @property
     def pending(self) -> tuple[Feature, ...]:

@@ -46,9 +46,10 @@ class RecognitionRequests:
         self._client = client
         self._queue_url = queue_url
 
-    def request(self, image_id: str, features: Sequence[Feature]) -> bool:
+    def request(self, image_id: str, features: Sequence[Feature], requested_by: str = "") -> bool:
         """Request features of a known image; returns whether any of them is pending afterwards.
 
+        `requested_by` is the name of the caller's token.
         A recognized feature becomes pending again only if another model version than the latest
         recognized it; a failed feature always does. Raises ImageNotFound.
         """
@@ -56,7 +57,13 @@ class RecognitionRequests:
         latest = self._model_versions.latest()
         image = self._catalog.revise(
             image_id,
-            partial(with_features_requested, features=features, now=now, latest_versions=latest),
+            partial(
+                with_features_requested,
+                features=features,
+                now=now,
+                latest_versions=latest,
+                requested_by=requested_by,
+            ),
         )
         if image is None:
             raise ImageNotFound.of(image_id)
@@ -67,7 +74,9 @@ class RecognitionRequests:
         self._usage.count_saved([each for each in features if each not in pending], image_id, now)
         return bool(pending)
 
-    def request_failed(self, failure_code: str, cursor: str | None) -> RequestedAgain:
+    def request_failed(
+        self, failure_code: str, cursor: str | None, requested_by: str = ""
+    ) -> RequestedAgain:
         """Request the failed features of up to MAX_LIMIT images that failed with a code.
 
         The newest images come first. Raises InvalidRequest for a cursor of another code.
@@ -76,8 +85,9 @@ class RecognitionRequests:
             PageRequest(status=Status.FAILED, failure=failure_code, limit=MAX_LIMIT, cursor=cursor)
         )
         requested = 0
+        request = partial(_with_failed_requested, requested_by=requested_by)
         for each in page.images:
-            image = self._catalog.revise(each.id, _with_failed_requested)
+            image = self._catalog.revise(each.id, request)
             if image is not None and image.pending:
                 self.send(image.id)
                 requested += 1
@@ -90,6 +100,6 @@ class RecognitionRequests:
         )
 
 
-def _with_failed_requested(image: Image) -> Image:
+def _with_failed_requested(image: Image, requested_by: str) -> Image:
     failed = [state.name for state in image.features if state.status is Status.FAILED]
-    return with_features_requested(image, failed, datetime.now(UTC))
+    return with_features_requested(image, failed, datetime.now(UTC), requested_by=requested_by)

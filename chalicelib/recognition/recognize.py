@@ -148,7 +148,8 @@ class ImageRecognition:
                     outcome.failure.reason,
                 )
             else:
-                logger.info("%s recognized", outcome.feature)
+                requested_by = row.image.requested_by.get(outcome.feature, "")
+                logger.info("%s recognized", outcome.feature, extra={"requested_by": requested_by})
         if row.image.pending:
             return
         count_outcome("ImagesRecognized", is_good=row.image.status is not Status.FAILED)

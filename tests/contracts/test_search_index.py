@@ -59,6 +59,7 @@ class Index:
         now: datetime = NOW,
         version: str = "3.0",
         call: RekognitionCall | None = None,
+        requested_by: str = "",
     ) -> None:
         """Register an image if need be, and recognize it."""
         call = call or RekognitionCall("DetectLabels", (Feature.LABELS,))
@@ -66,7 +67,8 @@ class Index:
         self.catalog.register(arrival)
         latest = {Feature.LABELS: version}
         self.catalog.revise(
-            image_id, lambda known: with_features_requested(known, call.features, now, latest)
+            image_id,
+            lambda known: with_features_requested(known, call.features, now, latest, requested_by),
         )
         lease = self.leases.acquire(image_id, now, LEASE)
         findings = Findings(labels=labels)
@@ -92,6 +94,11 @@ class Index:
     def calls(self) -> dict[str, tuple[int, dict[Feature, int]]]:
         month = Usage(self.table).of_month("2026-11")
         return {each.operation: (each.calls, dict(each.images)) for each in month.operations}
+
+    @property
+    def by_token(self) -> dict[str, dict[Feature, int]]:
+        month = Usage(self.table).of_month("2026-11")
+        return {name: dict(images) for name, images in month.by_token.items()}
 
     @property
     def terms(self) -> Counter[tuple[str, str]]:
@@ -138,6 +145,32 @@ def test_features_that_share_a_call_count_it_once_in_whatever_batches(index: Ind
     assert index.calls == {"DetectLabels": (1, expected)}
 
 
+def test_usage_is_counted_for_each_token_in_as_few_items_as_there_are_tokens(index: Index) -> None:
+    for number in range(12):
+        name = ("alice", "bob", "")[number % 3]
+        index.recognize(CAT, image_id=f"{number:032x}", call=BOTH, requested_by=name)
+    event = index.stream.event()
+    for _ in range(3):
+        index.follow(event)
+    assert index.calls == {"DetectLabels": (12, {Feature.LABELS: 12, Feature.PROPERTIES: 12})}
+    each = {Feature.LABELS: 4, Feature.PROPERTIES: 4}
+    assert index.by_token == {"alice": each, "bob": each}
+    assert len(list(index.table.items("pk = :pk", {":pk": "USAGE#2026-11"}))) == 3
+
+
+def test_a_call_is_counted_for_whoever_requested_the_image_while_it_ran(index: Index) -> None:
+    """S3 announces an image at once; its request is registered a moment later."""
+    lease = index.leases.acquire(IMAGE_ID, NOW, LEASE)
+    arrival = Image(IMAGE_ID, Status.PENDING, NOW)
+    index.catalog.register(
+        with_features_requested(arrival, [Feature.LABELS], NOW, requested_by="alice")
+    )
+    call = RekognitionCall("DetectLabels", (Feature.LABELS,))
+    index.leases.keep(lease, call, Findings(labels=(CAT,)), "3.0", NOW)
+    index.follow()
+    assert index.by_token == {"alice": {Feature.LABELS: 1}}
+
+
 def test_labels_of_a_newer_model_replace_the_older_ones(index: Index) -> None:
     index.recognize(CAT, CUP)
     index.follow()
@@ -175,11 +208,14 @@ def test_after_a_cut_off_at_any_call_the_repeated_batch_is_exact(
     for phase in ("before-call", "after-call"):
         for at in range(1, 100):
             before = index.counts, index.calls
+            own = index.by_token.get("alice", {}).get(Feature.LABELS, 0)
             first, second = (f"{kind}{phase[0]}{at:030}" for kind in "ab")
             index.recognize(CAT, image_id=first)
             index.recognize(CUP, image_id=second)
             index.follow()
-            index.recognize(DOG, image_id=first, now=NOW + LEASE, version=f"{phase}{at}")
+            again = NOW + LEASE
+            version = f"{phase}{at}"
+            index.recognize(DOG, image_id=first, now=again, version=version, requested_by="alice")
             index.remove(second)
             event = index.stream.event()
             if not _is_cut(index, event, phase, at):
@@ -193,6 +229,7 @@ def test_after_a_cut_off_at_any_call_the_repeated_batch_is_exact(
             assert index.counts == before[0] | {"Dog": before[0].get("Dog", 0) + 1}, where
             calls = before[1].get("DetectLabels", (0, {}))[0]
             assert index.calls["DetectLabels"][0] == calls + 3, where
+            assert index.by_token == {"alice": {Feature.LABELS: own + 1}}, where
     assert tried >= 8
     with capsys.disabled():
         print(f"\ncut points of the index tried: {tried}, recovered: {tried}")  # noqa: T201

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -38,10 +39,13 @@ class Gateway:
         *,
         parameters: Mapping[str, str] | None = None,
         query: Mapping[str, Sequence[str]] | None = None,
-        body: str | None = None,
+        body: str | bytes | None = None,
         **headers: str,
     ) -> GatewayResponse:
-        """Send a request; `path` is a route of app.py, whose {names} `parameters` fill in."""
+        """Send a request; `path` is a route of app.py, whose {names} `parameters` fill in.
+
+        A body in bytes needs a content_type that API Gateway passes on as binary data.
+        """
         parameters = parameters or {}
         real_path = re.sub(r"\{(\w+)\}", lambda found: parameters[found[1]], path)
         response = self.app(
@@ -57,8 +61,8 @@ class Gateway:
                 "multiValueQueryStringParameters": dict(query) if query else None,
                 "pathParameters": dict(parameters) or None,
                 "stageVariables": None,
-                "body": body,
-                "isBase64Encoded": False,
+                "body": b64encode(body).decode() if isinstance(body, bytes) else body,
+                "isBase64Encoded": isinstance(body, bytes),
             },
             self.context,
         )

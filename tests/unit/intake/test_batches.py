@@ -29,7 +29,7 @@ class FakeIntake:
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
 
-    def accept_url(self, url: str, features: tuple[Feature, ...]) -> Accepted:
+    def accept_url(self, url: str, features: tuple[Feature, ...], requested_by: str) -> Accepted:
         assert features == ENTRY.features
         if self._error:
             raise self._error

@@ -24,7 +24,9 @@ class FakeIntake:
     def __init__(self, error: BaseException | None = None) -> None:
         self._error = error
 
-    def accept_content(self, content: bytes, features: tuple[Feature, ...]) -> Accepted:
+    def accept_content(
+        self, content: bytes, features: tuple[Feature, ...], requested_by: str
+    ) -> Accepted:
         assert (content, features) == (b"content", (Feature.TEXT,))
         if self._error:
             raise self._error
