@@ -219,8 +219,7 @@ def index_findings(event: DynamoDBEvent) -> None:
 @app.schedule(Rate(15, unit=Rate.MINUTES))
 def reconcile(_event: CloudWatchEvent) -> None:
     """Compare S3 and the catalog, and put back to work what was lost or has waited too long."""
-    services.overdue_deliveries.send_again()
-    services.reconciliation.run()
+    services.reconciliation.run(services.overdue_deliveries.send_again)
 
 
 @app.on_sqs_message(

@@ -32,7 +32,7 @@ IMAGE_CONTENT_TYPES = (
 
 _EXAMPLE = '{"url": "https://example.com/cat.jpg"}'
 _BATCH_EXAMPLE = '{"urls": ["https://example.com/cat.jpg", "https://example.com/dog.jpg"]}'
-_FAILURE_EXAMPLE = '{"failure": "RekognitionThrottled"}'
+_FAILURE_EXAMPLE = '{"failure": "RekognitionUnavailable"}'
 _FEATURES_EXAMPLE = '{"features": ["TEXT", "FACES"]}'
 
 

@@ -215,7 +215,14 @@ def _image_partition(entry: dict[str, Any]) -> str:
 
 def _matches(request: PageRequest, image: ImageSummary) -> bool:
     code = image.failure.code if image.failure else None
-    return request.status in (None, image.status) and request.failure in (None, code)
+    # The index by_waiting is sorted by the time since which an image waits.
+    after, before = request.created_after, request.created_before
+    return (
+        request.status in (None, image.status)
+        and request.failure in (None, code)
+        and (after is None or image.created_at > after)
+        and (before is None or image.created_at < before)
+    )
 
 
 def _needs_search_items(request: PageRequest) -> bool:

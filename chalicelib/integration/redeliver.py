@@ -80,17 +80,24 @@ class OverdueDeliveries:
         self._age = age
         self._deliveries_per_second = deliveries_per_second
 
-    def send_again(self) -> None:
+    def send_again(self, now: datetime) -> None:
         """Send the messages of up to MAX_OVERDUE deliveries per shard, the oldest first.
 
         Sends none while so many messages wait in the queue that theirs may be among them.
         """
-        now = datetime.now(UTC)
         overdue = self._backlog.waiting_deliveries(now - self._age, MAX_OVERDUE)
-        if overdue and self._is_caught_up():
-            for item in overdue:
-                with about_image(item.image_id):
+        if not overdue or not self._is_caught_up():
+            return
+        failed: list[Exception] = []
+        for item in overdue:
+            with about_image(item.image_id):
+                try:
                     self._send_again(item, now)
+                except Exception as error:  # the others must not wait for this one
+                    logger.exception("An overdue delivery could not be sent again")
+                    failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _send_again(self, item: WaitingItem, now: datetime) -> None:
         image = self._catalog.find(item.image_id)

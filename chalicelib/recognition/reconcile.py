@@ -37,6 +37,7 @@ _SWEEP = "RECONCILIATION"
 _CONCURRENCY = 8
 
 Thing = TypeVar("Thing")
+Part = Callable[[datetime], None]  # of a run, which begins at the time that it gets
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +78,17 @@ class Reconciliation:
         self._age = age
         self._images_per_second = images_per_second
 
-    def run(self) -> None:
-        """Do all parts, even if one of them fails; then raise ReconciliationIncomplete."""
+    def run(self, *more_parts: Part) -> None:
+        """Do all parts, even if one of them fails; then raise ReconciliationIncomplete.
+
+        `more_parts` are parts of a run that concern others than images.
+        """
         now = datetime.now(UTC)
-        parts: list[Callable[[datetime], None]] = [
+        parts = [
             self._requeue_waiting,
             self._queue_unknown,
             self._forget_missing,
+            *more_parts,
         ]
         failed = [part.__name__.strip("_") for part in parts if not _succeeds(part, now)]
         if failed:
@@ -108,6 +113,8 @@ class Reconciliation:
                 if self._catalog.forget(snapshot):
                     logger.warning("Image is PENDING but not stored in S3: deleted its items")
             elif not is_stored and item.since < keys.time_key(now - _BURIAL_AGE, ""):
+                # In case the stream has lost the removal: then nobody else takes it off the counts.
+                self._search_index.follow([FindingsChange(item.image_id)])
                 self._catalog.bury(snapshot)
 
     def _is_caught_up(self) -> bool:
@@ -175,7 +182,7 @@ def _for_each(things: Iterable[Thing], act: Callable[[Thing], None]) -> None:
         list(pool.map(act, things))
 
 
-def _succeeds(part: Callable[[datetime], None], now: datetime) -> bool:
+def _succeeds(part: Part, now: datetime) -> bool:
     try:
         part(now)
     except Exception:

@@ -86,12 +86,12 @@ def test_a_delivery_whose_message_was_never_sent_is_found_and_sent(world: World)
     with failing(world.sqs, "SendMessage", error), pytest.raises(type(error)):
         world.redelivery.request(IMAGE_ID)
     assert world.statuses() == ["DELIVERED", "PENDING"]
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == []  # it may still be on its way
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == [(WEBHOOK_ID, 2)]
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == []  # once per age
 
 
@@ -100,14 +100,14 @@ def test_a_delivery_is_overdue_from_its_next_attempt_on(world: World) -> None:
     world.memory.deliveries.begin(IMAGE_ID, waiting)
     later = datetime.now(UTC) + timedelta(hours=10)
     world.memory.deliveries.record(IMAGE_ID, replace(waiting, tries=9, next_try_at=later))
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == []
 
 
 def test_an_overdue_delivery_that_a_later_one_superseded_waits_no_more(world: World) -> None:
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(3, datetime.now(UTC)))
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == []
     item = world.memory.table.get(f"IMAGE#{IMAGE_ID}", "DELIVERY#000002")
     assert item is not None
@@ -121,7 +121,7 @@ def test_a_backlog_of_deliveries_that_takes_longer_than_half_the_age_is_not_repe
 ) -> None:
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
     monkeypatch.setattr(world.queue, "visible_messages", lambda: waiting)
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert len(world.messages()) == sent
 
 
@@ -129,5 +129,18 @@ def test_a_delivery_of_a_removed_image_is_not_sent_again(world: World) -> None:
     world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
     world.memory.write(recognized(deliveries=()))
     world.memory.catalog.forget(world.memory.catalog.snapshot(IMAGE_ID))
-    world.overdue.send_again()
+    world.overdue.send_again(datetime.now(UTC))
     assert world.messages() == []
+
+
+def test_an_overdue_delivery_that_fails_does_not_keep_the_others_from_being_sent(
+    world: World,
+) -> None:
+    world.memory.deliveries.begin(IMAGE_ID, new_delivery(2, LONG_AGO))
+    other = replace(RECOGNIZED, id="f" * 32)
+    world.memory.write(other)
+    world.memory.deliveries.begin(other.id, new_delivery(2, LONG_AGO))
+    error = client_error("SendMessage", "ServiceUnavailable", 503)
+    with failing(world.sqs, "SendMessage", error), pytest.raises(type(error)):
+        world.overdue.send_again(datetime.now(UTC))
+    assert len(world.messages()) == 1

@@ -12,6 +12,7 @@ from chalicelib.aws.sqs_queue import Queue
 from chalicelib.catalog.backlog import Backlog
 from chalicelib.catalog.forget import ImageRemoval
 from chalicelib.catalog.items import tombstone_values
+from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.search_index import SearchIndex
@@ -221,3 +222,36 @@ def test_a_part_that_fails_does_not_keep_the_others_from_their_work(
     ):
         world.reconciliation.run()
     assert world.memory.catalog.find(RECOGNIZED.id) is None
+
+
+def test_another_part_that_fails_is_told_and_keeps_no_part_of_ours_from_its_work(
+    world: World,
+) -> None:
+    old = world.waiting(1, 2 * AGE)
+
+    def fail(_now: datetime) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ReconciliationIncomplete, match="fail"):
+        world.reconciliation.run(fail)
+    assert world.requeued() == [old]
+
+
+def test_a_removal_that_the_stream_has_lost_is_taken_off_the_counts_at_the_burial(
+    memory: MemoryCatalog,
+) -> None:
+    world = World(memory, age=timedelta(0))
+    memory.write(RECOGNIZED)
+    memory.put_object(RECOGNIZED.id)
+    world.reconciliation.run()  # indexes it
+    counts = LabelCounts(memory.table)
+    assert [each.name for each in counts.page("", 10, None).labels] == ["Cat", "Coffee Cup"]
+    memory.store.delete(RECOGNIZED.id)
+    assert ImageRemoval(memory.store, memory.catalog).forget(RECOGNIZED.id)
+    removed_at = datetime.now(UTC) - timedelta(minutes=11)
+    revision = memory.catalog.snapshot(RECOGNIZED.id).revision
+    assert revision is not None
+    memory.table.put(tombstone_values(RECOGNIZED.id, revision, removed_at))
+    world.reconciliation.run()
+    assert counts.page("", 10, None).labels == ()
+    assert memory.catalog.snapshot(RECOGNIZED.id).sort_keys == ()
