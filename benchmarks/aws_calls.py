@@ -39,11 +39,16 @@ REASONS = (
         "acquire a lease on the image, so that recognition is paid for once",
     ),
     ("rekognition.DetectLabels", "LABELS, and PROPERTIES if requested"),
+    ("dynamodb.PutItem", "keep the findings of this call at once"),
     ("rekognition.DetectText", "TEXT, if requested"),
-    ("dynamodb.TransactWriteItems", "write findings, label items, counts and usage atomically"),
+    ("dynamodb.PutItem", "keep the findings of this call at once"),
+    ("dynamodb.PutItem", "write the delivery before its message is sent"),
+    ("dynamodb.PutItem", "write the outcome to the image's item, and end the lease"),
     ("sns.Publish", "publish the result"),
+    ("dynamodb.BatchGetItem", "read how images are indexed, for a batch of the table's stream"),
+    ("dynamodb.BatchWriteItem", "write the items that find the images, 25 per call"),
+    ("dynamodb.TransactWriteItems", "count labels and calls, for a batch of the table's stream"),
     ("dynamodb.Query", "read the image and its findings for the XML document"),
-    ("dynamodb.GetItem", "read the row again once the third party has responded"),
     ("dynamodb.PutItem", "write the state of the delivery"),
 )
 

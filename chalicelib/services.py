@@ -22,6 +22,7 @@ from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.search import ImageSearch
+from chalicelib.catalog.spending_limit import SpendingLimit
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.batch_messages import BatchMessages
 from chalicelib.intake.batches import Batches
@@ -72,6 +73,7 @@ class Services:
             self.catalog,
             self.recognition_requests,
             self.usage,
+            self._spending_limit,
         )
 
     @cached_property
@@ -83,13 +85,14 @@ class Services:
             UploadRecords(self._table),
             self._settings.fetch_limits.max_bytes,
             self._settings.default_features,
+            self._spending_limit,
         )
 
     @cached_property
     def batches(self) -> Batches:
         """Batches of URLs that are fetched from the intake queue."""
         messages = BatchMessages(client("sqs"), self._settings.intake_queue_url)
-        return Batches(self._table, messages)
+        return Batches(self._table, messages, self._spending_limit)
 
     @cached_property
     def queued_images(self) -> QueuedImages:
@@ -149,6 +152,7 @@ class Services:
             self._model_versions,
             client("sqs"),
             self._settings.recognition_queue_url,
+            self._spending_limit,
         )
 
     @cached_property
@@ -289,6 +293,15 @@ class Services:
             dead_letters_url,
             hopeless=(NotOurMessage,),
             reports_failures=self._settings.partial_batch_responses,
+        )
+
+    @cached_property
+    def _spending_limit(self) -> SpendingLimit:
+        return SpendingLimit(
+            self.usage,
+            self._settings.rekognition_prices,
+            self._settings.monthly_spending_limit,
+            self._settings.monthly_spending_limit_per_token,
         )
 
     @cached_property

@@ -63,6 +63,8 @@ class Settings:
     min_confidence: float
     rekognition_transactions_per_second: int
     rekognition_prices: Mapping[Feature, float]
+    monthly_spending_limit: float
+    monthly_spending_limit_per_token: float
     reconciliation_age_seconds: float
     log_level: str
 
@@ -179,6 +181,10 @@ class Settings:
                 "REKOGNITION_TRANSACTIONS_PER_SECOND", "5", 1, 10_000
             ),
             rekognition_prices=read.prices("REKOGNITION_PRICES", REKOGNITION_PRICES),
+            monthly_spending_limit=read.number("MONTHLY_SPENDING_LIMIT_USD", "0", 0, 1_000_000),
+            monthly_spending_limit_per_token=read.number(
+                "MONTHLY_SPENDING_LIMIT_PER_TOKEN_USD", "0", 0, 1_000_000
+            ),
             # Longer than all attempts of a message take: 8 receives, pauses of up to 15 minutes.
             reconciliation_age_seconds=read.number(
                 "RECONCILIATION_AGE_SECONDS", "3600", 0, 7 * 24 * 3600

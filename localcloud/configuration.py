@@ -20,6 +20,8 @@ SETTINGS = {
     "LOG_LEVEL": "",
     "MAX_LABELS": "",
     "MIN_CONFIDENCE": "",
+    "MONTHLY_SPENDING_LIMIT_PER_TOKEN_USD": "",
+    "MONTHLY_SPENDING_LIMIT_USD": "",
     "RECONCILIATION_AGE_SECONDS": "",
     "REKOGNITION_PRICES": "",
     # Amazon Rekognition's default quota in its largest Regions.

@@ -181,9 +181,9 @@ def usage_values(usage: MonthUsage, prices: Mapping[Feature, float], caller: str
         ],
         "calls": sum(operation.calls for operation in usage.operations),
         "price": price(usage.images),
+        "saved": {"images": to_plain(usage.saved), "price": price(usage.saved)},
         # Only its own: callers do not see the names of each other's tokens.
         "token": {"name": caller, "images": to_plain(own), "price": price(own)},
-        "saved": {"images": to_plain(usage.saved), "price": price(usage.saved)},
         "price_list": to_plain(prices),
     }
 

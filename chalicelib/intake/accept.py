@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from chalicelib.aws.observability import about_image, count_bytes, timed
 from chalicelib.catalog.image_store import ImageStore
 from chalicelib.catalog.images import Catalog
+from chalicelib.catalog.spending_limit import SpendingLimit
 from chalicelib.catalog.usage import Usage
 from chalicelib.intake.fetching.fetch import FetchedImage
 from chalicelib.intake.images.isolated_decoder import IsolatedDecoder
 from chalicelib.intake.images.prepared_image import PreparedImage
 from chalicelib.model.changes import with_features_requested
+from chalicelib.model.errors import SpendingLimitReached
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import image_id_of_content
 from chalicelib.model.image import Content, Image, NewImage, Original, Status
@@ -41,6 +43,7 @@ class ImageIntake:
         catalog: Catalog,
         requests: RecognitionRequests,
         usage: Usage,
+        spending_limit: SpendingLimit,
     ) -> None:
         self._fetch = fetch
         self._decoder = decoder
@@ -48,6 +51,7 @@ class ImageIntake:
         self._catalog = catalog
         self._requests = requests
         self._usage = usage
+        self._spending_limit = spending_limit
 
     def accept(self, new: NewImage) -> Accepted:
         """Store the image of a `POST /images`; a known one comes back with everything known of it.
@@ -66,8 +70,9 @@ class ImageIntake:
 
         The same bytes from another URL are the same image with one more source. Raises a subclass
         of FetchError or ImageContentError and stores nothing if the image cannot be fetched or
-        used.
+        used. Raises SpendingLimitReached before it fetches, even if the image may be known.
         """
+        self._spending_limit.check(features, requested_by)
         self._decoder.start()  # it loads while the image is on its way
         with timed("FetchSeconds"):
             fetched = self._fetch(url)
@@ -85,10 +90,12 @@ class ImageIntake:
         `requested_by` is the name of the caller's token, empty if nobody asked. `source` is the URL
         that the bytes come from, of which `source_of` is kept. An image that exists already gets
         the source and the features that it does not have. Raises a subclass of ImageContentError
-        and stores nothing if the bytes are no usable image.
+        and stores nothing if the bytes are no usable image. Raises SpendingLimitReached likewise
+        for features that are not known.
         """
-        prepared = self._decoder.prepare(content)
         image_id = image_id_of_content(content)
+        self._check_spending(image_id, features, requested_by)
+        prepared = self._decoder.prepare(content)
         with about_image(image_id):
             return self._store_and_register(image_id, prepared, features, requested_by, source)
 
@@ -98,6 +105,19 @@ class ImageIntake:
         if new.url is not None:
             return self.accept_url(new.url, new.features, new.requested_by)
         raise ValueError("A new image needs a URL or content.")
+
+    def _check_spending(
+        self, image_id: str, features: Sequence[Feature], requested_by: str
+    ) -> None:
+        try:
+            self._spending_limit.check(features, requested_by)
+        except SpendingLimitReached:
+            row = self._catalog.row(image_id)
+            if row is None:
+                raise
+            image = with_features_requested(row.image, features, datetime.now(UTC))
+            if image.pending != row.image.pending:
+                raise
 
     def _store_and_register(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.observability import about_request
+from chalicelib.catalog.spending_limit import SpendingLimit
 from chalicelib.intake.batch_messages import BatchEntry, BatchMessages
 from chalicelib.intake.last_attempts import (
     NOT_PROCESSED,
@@ -62,9 +63,12 @@ class Batch:
 class Batches:
     """The batches of one stage."""
 
-    def __init__(self, table: Table, messages: BatchMessages) -> None:
+    def __init__(
+        self, table: Table, messages: BatchMessages, spending_limit: SpendingLimit
+    ) -> None:
         self._table = table
         self._messages = messages
+        self._spending_limit = spending_limit
 
     def create(
         self, urls: Sequence[str], features: Sequence[Feature], requested_by: str = ""
@@ -72,8 +76,9 @@ class Batches:
         """Create a batch and queue its URLs; those that SQS keeps refusing have failed.
 
         `requested_by` is the name of the caller's token. Raises BatchNotAccepted if SQS refuses all
-        of them.
+        of them, and SpendingLimitReached if all of them together, as new images, exceed a limit.
         """
+        self._spending_limit.check([*features] * len(urls), requested_by)
         batch = Batch(uuid.uuid4().hex, datetime.now(UTC), len(urls), ())
         self._table.put(
             {

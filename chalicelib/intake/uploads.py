@@ -15,9 +15,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.observability import about_request
+from chalicelib.catalog.spending_limit import SpendingLimit
 from chalicelib.intake.last_attempts import NOT_PROCESSED, end_of_attempt, is_lost
 from chalicelib.intake.upload_records import RETENTION, Upload, UploadRecords
-from chalicelib.model.errors import ImageContentError, UploadExpired, UploadNotFound
+from chalicelib.model.errors import (
+    ImageContentError,
+    SpendingLimitReached,
+    UploadExpired,
+    UploadNotFound,
+)
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Failure
 from chalicelib.model.texts import MAX_ID_BYTES, fits
@@ -64,18 +70,21 @@ class Uploads:
         records: UploadRecords,
         max_bytes: int,
         default_features: tuple[Feature, ...],
+        spending_limit: SpendingLimit,
     ) -> None:
         self._s3 = client
         self._bucket_name = bucket_name
         self._records = records
         self._max_bytes = max_bytes
         self._default_features = default_features
+        self._spending_limit = spending_limit
 
     def create(self, features: Sequence[Feature], requested_by: str = "") -> UploadForm:
         """Create an upload and its form; `features` are what to recognize in the image.
 
-        `requested_by` is the name of the caller's token.
+        `requested_by` is the name of the caller's token. Raises SpendingLimitReached.
         """
+        self._spending_limit.check(features, requested_by)
         upload_id = uuid.uuid4().hex
         now = datetime.now(UTC)
         self._records.write(
@@ -136,9 +145,11 @@ class Uploads:
         try:
             with about_request(upload.requested_by, f"POST /uploads {upload_id}"):
                 accepted = intake.accept_content(content, upload.features, upload.requested_by)
-        except ImageContentError as refusal:
+        except (ImageContentError, SpendingLimitReached) as refusal:
             failure = Failure(type(refusal).__name__, str(refusal))
-            self._records.write_settled(upload.ended("REFUSED", failure))
+            is_refused = isinstance(refusal, ImageContentError)
+            status = "REFUSED" if is_refused else "FAILED"  # it is not the file's fault
+            self._records.write_settled(upload.ended(status, failure))
             logger.info("Upload %s refused: %s", upload_id, refusal)
         else:
             self._records.write_settled(upload.stored(accepted.image.id))

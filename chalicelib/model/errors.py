@@ -35,6 +35,12 @@ class ImageNotFound(ImageRecognitionError):
         return cls(f"There is no image {image_id!r:.100}. GET /images lists all images.")
 
 
+class SpendingLimitReached(ImageRecognitionError):
+    """What the request could cost is more than is left of a month's limit on spending."""
+
+    STATUS_CODE = 429
+
+
 class NoResultYet(ImageRecognitionError):
     """The image has no result to deliver yet."""
 

@@ -1,7 +1,10 @@
 """The app as Lambda loads it; botocore Stubbers answer every AWS call."""
 
+import io
+import json
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +16,7 @@ from chalice.test import Client, HTTPResponse
 
 from chalicelib.api.tokens import Tokens, hash_of
 from chalicelib.aws.clients import client as aws_client
+from chalicelib.aws.observability import configure_logging
 from chalicelib.services import Services
 from infra.tokens import new_token
 from tests.helpers.gateway import Gateway
@@ -31,6 +35,9 @@ RECOGNITION_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/recognition-de
 REMOVALS_QUEUE = "https://sqs.us-east-1.amazonaws.com/1/removals"
 REMOVALS_DEAD_LETTERS = "https://sqs.us-east-1.amazonaws.com/1/removals-dead-letters"
 RESULTS_TOPIC = "arn:aws:sns:us-east-1:1:results"
+
+
+Lines = Callable[[], list[dict[str, Any]]]
 
 
 class QuietFiles(SimpleHTTPRequestHandler):
@@ -179,6 +186,21 @@ def memory(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 def gateway(app: Any, memory: Services) -> Gateway:
     """API Gateway in front of the app over AWS in memory."""
     return Gateway(app)
+
+
+@pytest.fixture
+def lines(app: Any) -> Iterator[Lines]:
+    """The lines that the app logs, as on AWS."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    loggers = (app.log, logging.getLogger("chalicelib"))
+    before = [logger.handlers for logger in loggers]
+    configure_logging("INFO", app.log)
+    for logger in loggers:
+        logger.handlers[0].setStream(stream)  # type: ignore[union-attr]
+    written: Any = stream.buffer
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    for logger, handlers in zip(loggers, before, strict=True):
+        logger.handlers = handlers
 
 
 @pytest.fixture

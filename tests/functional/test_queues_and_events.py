@@ -33,7 +33,9 @@ from tests.functional.conftest import (
 Aws = dict[str, Stubber]
 IMAGE_ID = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-PENDING = with_features_requested(Image(IMAGE_ID, Status.PENDING, NOW), [Feature.LABELS], NOW)
+PENDING = with_features_requested(
+    Image(IMAGE_ID, Status.PENDING, NOW), [Feature.LABELS], NOW, requested_by="tester"
+)
 RECOGNIZED = with_outcomes(PENDING, [FeatureOutcome(Feature.LABELS, "3.0")], NOW)
 IMAGE_ITEM = to_item(items.row_values(Row(PENDING, revision=3)))
 RECOGNIZED_ITEM = to_item(items.row_values(Row(RECOGNIZED, revision=4)))

@@ -7,10 +7,8 @@ import pytest
 
 from chalicelib.aws.clients import client
 from chalicelib.services import Services
-from tests.functional.test_trail import Lines, lines
+from tests.functional.conftest import Lines
 from tests.helpers.gateway import Gateway
-
-__all__ = ["lines"]
 
 CAT = "chelsea-cat.png"
 SECRET = "Zq7xK2vL9mT4wB8nR3c"

@@ -1,38 +1,17 @@
 """Who did what: the log lines of requests, over AWS in memory."""
 
-import io
-import json
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.aws.observability import configure_logging
 from chalicelib.catalog.deliveries import Deliveries
 from chalicelib.catalog.images import Catalog
 from chalicelib.services import Services
+from tests.functional.conftest import Lines
 from tests.helpers.gateway import Gateway
 from tests.helpers.images import IMAGE_ID, RECOGNIZED
 from tests.helpers.memory import MemoryCatalog
-
-Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def lines(app: Any) -> Iterator[Lines]:
-    """The lines that the app logs, as on AWS."""
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-    loggers = (app.log, logging.getLogger("chalicelib"))
-    before = [logger.handlers for logger in loggers]
-    configure_logging("INFO", app.log)
-    for logger in loggers:
-        logger.handlers[0].setStream(stream)  # type: ignore[union-attr]
-    written: Any = stream.buffer
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    for logger, handlers in zip(loggers, before, strict=True):
-        logger.handlers = handlers
 
 
 def put(memory: Services) -> None:

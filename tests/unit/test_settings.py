@@ -37,6 +37,17 @@ def test_unset_settings_have_the_defaults_of_rekognitions_workshop() -> None:
     assert settings.fetch_limits.allowed_origins == frozenset()
 
 
+def test_spending_is_unlimited_unless_a_limit_is_set() -> None:
+    settings = Settings.from_environment(REQUIRED)
+    assert (settings.monthly_spending_limit, settings.monthly_spending_limit_per_token) == (0, 0)
+    limits = {"MONTHLY_SPENDING_LIMIT_USD": "50", "MONTHLY_SPENDING_LIMIT_PER_TOKEN_USD": "2.5"}
+    settings = Settings.from_environment(REQUIRED | limits)
+    assert (settings.monthly_spending_limit, settings.monthly_spending_limit_per_token) == (50, 2.5)
+    for name in limits:
+        with pytest.raises(SettingsError, match=f"{name} is '-1', but must be a number from 0"):
+            Settings.from_environment(REQUIRED | {name: "-1"})
+
+
 def test_one_error_names_every_missing_setting() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({})

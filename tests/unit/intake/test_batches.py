@@ -8,6 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.api.responses import batch_values
+from chalicelib.catalog.spending_limit import SpendingLimit
+from chalicelib.catalog.usage import Usage
 from chalicelib.intake import batches as batches_module
 from chalicelib.intake.accept import Accepted
 from chalicelib.intake.batch_messages import BatchEntry, BatchMessages, parse_batch_entry
@@ -39,7 +41,9 @@ class FakeIntake:
 def batches(memory: MemoryCatalog, sqs_client: Any = None) -> Batches:
     client = sqs_client or memory.aws.client("sqs")
     return Batches(
-        memory.table, BatchMessages(client, memory.aws.queue_url, pause=lambda seconds: None)
+        memory.table,
+        BatchMessages(client, memory.aws.queue_url, pause=lambda seconds: None),
+        SpendingLimit(Usage(memory.table), {}, 0, 0),
     )
 
 

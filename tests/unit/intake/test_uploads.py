@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from chalicelib.catalog.spending_limit import SpendingLimit
+from chalicelib.catalog.usage import Usage
 from chalicelib.intake import upload_records, uploads
 from chalicelib.intake.accept import Accepted
 from chalicelib.intake.last_attempts import LONGEST_ATTEMPT, QUEUE_RETENTION
@@ -52,7 +54,12 @@ class World:
         self.s3 = memory.aws.client("s3")
         self.bucket_name = memory.aws.bucket_name
         self.uploads = Uploads(
-            self.s3, self.bucket_name, UploadRecords(memory.table), 1000, (Feature.LABELS,)
+            self.s3,
+            self.bucket_name,
+            UploadRecords(memory.table),
+            1000,
+            (Feature.LABELS,),
+            SpendingLimit(Usage(memory.table), {}, 0, 0),
         )
         self.id = self.uploads.create([Feature.TEXT]).id
 

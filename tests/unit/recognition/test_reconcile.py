@@ -16,6 +16,7 @@ from chalicelib.catalog.labels import LabelCounts
 from chalicelib.catalog.model_versions import ModelVersions
 from chalicelib.catalog.pages import CatalogPages
 from chalicelib.catalog.search_index import SearchIndex
+from chalicelib.catalog.spending_limit import SpendingLimit
 from chalicelib.catalog.usage import Usage
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import Image, Status
@@ -40,7 +41,10 @@ class World:
         versions = ModelVersions(memory.table)
         usage = Usage(memory.table)
         url = memory.aws.queue_url
-        requests = RecognitionRequests(memory.catalog, pages, usage, versions, self.sqs, url)
+        no_limit = SpendingLimit(usage, {}, 0, 0)
+        requests = RecognitionRequests(
+            memory.catalog, pages, usage, versions, self.sqs, url, no_limit
+        )
         self.queue = Queue(self.sqs, url, 3, memory.aws.dead_letters_url)
         self.reconciliation = Reconciliation(
             memory.store,
