@@ -46,6 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, origin: Origin) -> Iterator[
         environment={
             "FETCH_ALLOWED_ORIGINS": origin.url,
             "RECONCILIATION_AGE_SECONDS": "0",  # a test cannot wait an hour
+            "MONTHLY_SPENDING_LIMIT_USD": "1000",  # checked, and not reached
         },
     )
     stage.copy_project()
