@@ -10,19 +10,27 @@ version is pinned; tests/localcloud/test_emulator_gaps.py fails when upstream no
   API.
 - Policies that require TLS would deny every request, because the emulator serves plain HTTP. On
   loopback nobody can eavesdrop, so every request counts as secure.
+- One thread polls queues and streams, and waits for the function of a stream, so that nothing is
+  received from any queue meanwhile. Streams get a thread of their own, which polls four times a
+  second, as Lambda does.
 - IAM checks GetParametersByPath against the resource `*` instead of the path, and SQS batch
   requests against actions that AWS does not have (on AWS, DeleteMessage permits
   DeleteMessageBatch).
 """
 
 import json
+import logging
 import re
+import threading
+import time
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from ministack import app as emulator
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import apigateway_v1 as api_gateway
+from ministack.services import lambda_svc
 
 Document = dict[str, Any]
 _REST_API_PATH = re.compile(r"/restapis(?:/(?P<id>[^/]+))?/?")
@@ -30,6 +38,11 @@ _REST_API_PATH = re.compile(r"/restapis(?:/(?P<id>[^/]+))?/?")
 _handle_request_upstream = api_gateway.handle_request
 _action_upstream = iam_actions.extract_iam_action
 _resource_arn_upstream = iam_actions.extract_resource_arn
+_poll_streams_upstream = lambda_svc._poll_dynamodb_streams
+
+STREAM_POLL_SECONDS = 0.25
+
+logger = logging.getLogger(__name__)
 
 
 async def handle_request(
@@ -161,7 +174,28 @@ def resource_arn(
     )
 
 
+def poll_streams_apart() -> bool:
+    """Leave the streams to a thread of their own; "found nothing" lets the caller's loop rest."""
+    _start_polling_streams()
+    return False
+
+
+@cache
+def _start_polling_streams() -> None:
+    threading.Thread(target=_poll_streams, daemon=True).start()
+
+
+def _poll_streams() -> None:
+    while True:
+        try:
+            _poll_streams_upstream()
+        except Exception:
+            logger.exception("Polling the streams failed")
+        time.sleep(STREAM_POLL_SECONDS)
+
+
 if __name__ == "__main__":
+    lambda_svc._poll_dynamodb_streams = poll_streams_apart
     api_gateway.handle_request = handle_request
     iam_evaluator._request_origin = ContextVar("request_origin", default=("127.0.0.1", True))
     iam_actions.extract_iam_action = action

@@ -3,8 +3,10 @@
 The emulator runs unmodified here, without localcloud/ministack_with_gaps_filled.py.
 """
 
+import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.servers import Server
-from tests.helpers.stage_process import PROJECT, free_ports
+from tests.helpers.stage_process import PROJECT, free_ports, wait_for
 
 ADMINISTRATOR = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 DEFINITION = {
@@ -107,6 +109,66 @@ def test_delete_message_batch_needs_an_action_that_aws_does_not_have(emulator_ur
     sqs = user(emulator_url, "sqs", ["sqs:DeleteMessage"], arn)
     with pytest.raises(ClientError, match="AccessDenied"):
         sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": "1", "ReceiptHandle": "none"}])
+
+
+def test_a_queue_waits_while_the_function_of_a_stream_runs(
+    emulator_url: str, tmp_path: Path
+) -> None:
+    """Lambda polls each source by itself."""
+    moments = tmp_path / "moments"
+    table = client("dynamodb", emulator_url).create_table(
+        TableName="followed",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )["TableDescription"]
+    queue_url = client("sqs", emulator_url).create_queue(QueueName="waiting")["QueueUrl"]
+    follow(emulator_url, "stream", 2, moments, table["LatestStreamArn"])
+    follow(emulator_url, "queue", 0, moments, "arn:aws:sqs:us-east-1:000000000000:waiting")
+    client("dynamodb", emulator_url).put_item(TableName="followed", Item={"pk": {"S": "1"}})
+    wait_for(lambda: moments.exists(), bool, 20, "the function of the stream to begin")
+    client("sqs", emulator_url).send_message(QueueUrl=queue_url, MessageBody="now")
+    lines = wait_for(
+        lambda: moments.read_text().splitlines(),
+        lambda lines: "queue ends" in lines and "stream ends" in lines,
+        20,
+        "both functions to end",
+    )
+    assert lines == ["stream begins", "stream ends", "queue begins", "queue ends"]
+
+
+def follow(url: str, name: str, seconds: float, moments: Path, source_arn: str) -> None:
+    """Deploy a function that follows a source, takes some time, and writes when it runs."""
+    trust = {"Version": "2012-10-17", "Statement": []}
+    document = json.dumps(trust)
+    role = client("iam", url).create_role(RoleName=name, AssumeRolePolicyDocument=document)
+    code = f"""
+import time
+def write(what):
+    with open({str(moments)!r}, "a") as file:
+        file.write("{name} " + what + chr(10))
+def handle(event, context):
+    write("begins")
+    time.sleep({seconds})
+    write("ends")
+"""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("followed_source.py", code)
+    functions = client("lambda", url)
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=role["Role"]["Arn"],
+        Handler="followed_source.handle",
+        Code={"ZipFile": package.getvalue()},
+        Timeout=10,
+    )
+    position = {"StartingPosition": "TRIM_HORIZON"} if name == "stream" else {}
+    functions.create_event_source_mapping(
+        FunctionName=name, EventSourceArn=source_arn, BatchSize=1, **position
+    )
 
 
 def user(url: str, service: str, actions: list[str], resource: str) -> Any:
