@@ -7,10 +7,13 @@ What Rekognition answers is kept at once, in an item that no other invocation wr
 anything that others may be writing too. So a takeover finds what is already paid for.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.catalog import keys
@@ -35,6 +38,8 @@ _AVAILABLE = (
     "AND (attribute_not_exists(leased_until) OR leased_until < :now)"
 )
 _NO_LEASE = "never"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,12 +165,17 @@ class Leases:
     def _requested_by(self, lease: Lease, features: Iterable[Feature]) -> Mapping[Feature, str]:
         """The name of the token that requested each feature, as far as it is known.
 
-        S3 may announce an image before its request is registered. Then the name comes later.
+        S3 may announce an image before its request is registered. Then the name comes later. That
+        it cannot be read must not keep what is paid for from being kept.
         """
         requested_by = lease.row.image.requested_by
         if all(map(requested_by.get, features)):
             return requested_by
-        row = self._catalog.row(lease.row.image.id)
+        try:
+            row = self._catalog.row(lease.row.image.id)
+        except (BotoCoreError, ClientError):
+            logger.warning("It could not be read whose token requested the image", exc_info=True)
+            return requested_by
         return row.image.requested_by if row else requested_by
 
     def kept(self, lease: Lease) -> Kept:

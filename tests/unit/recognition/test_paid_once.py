@@ -177,3 +177,9 @@ def test_results_of_two_images_write_no_item_in_common(memory: MemoryCatalog) ->
     assert written
     assert batches == []
     assert {each["pk"]["S"] for each in written} == {f"IMAGE#{IMAGE_ID}"}
+
+
+def test_an_answer_is_kept_although_it_cannot_be_read_who_asked(world: World) -> None:
+    with failing(world.dynamodb, "GetItem", client_error("GetItem", "ThrottlingException")):
+        world.recognize()
+    world.assert_recognized_once()
