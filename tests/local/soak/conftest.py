@@ -4,7 +4,9 @@ The recognizer and the third party answer at once, so that the stage itself is w
 happens to an image follows from its number (`Fate`).
 """
 
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,7 @@ from tests.helpers.quick_servers import LabelNames, QuickRecognizer
 from tests.helpers.quick_stage import QuickStage, quick_stage
 from tests.helpers.stage_process import StageProcess, wait_for
 from tests.helpers.steps import id_of, image_files, queue_url, redrive
-from tests.helpers.worker_kills import kill_workers_at
+from tests.helpers.worker_kills import workers
 from tests.helpers.worker_processes import worker_megabytes
 
 SEED = 30
@@ -137,7 +139,7 @@ def run(soak: Soak, size: Size) -> None:
     third_party.refused |= {
         image_id for image_id, fate in zip(ids, fates, strict=True) if fate is Fate.REFUSED_AT_FIRST
     }
-    halfway = threading.Event()
+    halfway, posting_is_over = threading.Event(), threading.Event()
 
     def post_one(number: int) -> None:
         if time.monotonic() - started < size.posting_seconds:
@@ -156,11 +158,12 @@ def run(soak: Soak, size: Size) -> None:
     ):
         fulfilled = []  # type: ignore[var-annotated]
         kills = {
-            function: killers.submit(kill, soak, function, number, size.images)
+            function: killers.submit(kill, soak, function, number, size, posting_is_over)
             for function, number in size.kills.items()
         }
         for each in [posts.submit(post_one, number) for number in range(size.images)]:
             each.result()
+        posting_is_over.set()
         soak.killed = {function: each.result() for function, each in kills.items()}
         for each in fulfilled:
             each.result()
@@ -169,12 +172,24 @@ def run(soak: Soak, size: Size) -> None:
     soak.seconds = time.monotonic() - started
 
 
-def kill(soak: Soak, function: str, number: int, images: int) -> int:
-    """Kill workers of a function, at random numbers of delivered images."""
+def kill(
+    soak: Soak, function: str, number: int, size: Size, posting_is_over: threading.Event
+) -> int:
+    """Kill workers of a function, at random numbers of delivered images; returns how many."""
     chance = random.Random(f"{SEED} {function}")  # noqa: S311 - no secret
-    counts = chance.sample(range(images // 20, images // 3), number)
-    received = soak.quick.third_party.received
-    return kill_workers_at(soak.stage, function, lambda: len(received), counts, chance)
+    kills = 0
+    for count in sorted(chance.sample(range(size.images // 20, size.images // 3), number)):
+        wait_for(
+            lambda: len(soak.quick.third_party.received),
+            lambda received: posting_is_over.is_set() or received >= count,  # noqa: B023
+            size.posting_seconds + STEP_SECONDS,
+            f"{count} delivered images",
+        )
+        running = workers(soak.stage, function)
+        if running and not posting_is_over.is_set():
+            os.kill(chance.choice(running), signal.SIGKILL)
+            kills += 1
+    return kills
 
 
 def post_until_accepted(stage: StageProcess, content: bytes) -> None:
