@@ -1,45 +1,41 @@
 """The one place of composition: which use case works with which client and which setting.
 
-Everything is made at its first use, so that a Lambda function pays only for what it needs. What
-only some functions need is also imported there.
+Everything is made at its first use, and its class is imported there, so that a Lambda function pays
+only for what it needs.
 """
 
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from chalicelib.api.idempotency import IdempotentRequests
-from chalicelib.api.resources import Resources
-from chalicelib.api.tokens import Tokens
 from chalicelib.aws.clients import client
 from chalicelib.aws.dynamodb_table import Table
 from chalicelib.aws.sqs_queue import Queue
-from chalicelib.catalog.backlog import Backlog
-from chalicelib.catalog.deliveries import Deliveries
-from chalicelib.catalog.image_store import ImageStore
-from chalicelib.catalog.images import Catalog
-from chalicelib.catalog.labels import LabelCounts
-from chalicelib.catalog.model_versions import ModelVersions
-from chalicelib.catalog.pages import CatalogPages
-from chalicelib.catalog.search import ImageSearch
-from chalicelib.catalog.spending_limit import SpendingLimit
-from chalicelib.catalog.usage import Usage
-from chalicelib.intake.batch_messages import BatchMessages
-from chalicelib.intake.batches import Batches
-from chalicelib.intake.take_in import QueuedImages
-from chalicelib.intake.upload_records import UploadRecords
-from chalicelib.intake.uploads import Uploads
-from chalicelib.integration.redeliver import Redelivery
 from chalicelib.model.events import NotOurMessage
-from chalicelib.recognition.recognition_requests import RecognitionRequests
 from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
+    from chalicelib.api.idempotency import IdempotentRequests
+    from chalicelib.api.tokens import Tokens
+    from chalicelib.catalog.backlog import Backlog
+    from chalicelib.catalog.deliveries import Deliveries
     from chalicelib.catalog.forget import ImageRemoval
+    from chalicelib.catalog.image_store import ImageStore
+    from chalicelib.catalog.images import Catalog
+    from chalicelib.catalog.labels import LabelCounts
+    from chalicelib.catalog.model_versions import ModelVersions
+    from chalicelib.catalog.pages import CatalogPages
+    from chalicelib.catalog.search import ImageSearch
     from chalicelib.catalog.search_index import SearchIndex
+    from chalicelib.catalog.spending_limit import SpendingLimit
+    from chalicelib.catalog.usage import Usage
     from chalicelib.intake.accept import ImageIntake
+    from chalicelib.intake.batches import Batches
+    from chalicelib.intake.take_in import QueuedImages
+    from chalicelib.intake.uploads import Uploads
     from chalicelib.integration.deliver import ResultDelivery
-    from chalicelib.integration.redeliver import OverdueDeliveries
+    from chalicelib.integration.redeliver import OverdueDeliveries, Redelivery
+    from chalicelib.recognition.recognition_requests import RecognitionRequests
     from chalicelib.recognition.recognize import ImageRecognition
     from chalicelib.recognition.reconcile import Reconciliation
 
@@ -54,14 +50,15 @@ class Services:
         self._settings = settings
 
     @cached_property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> "Tokens":
         """The callers' tokens, by their hashes in SSM."""
+        from chalicelib.api.tokens import Tokens
+
         return Tokens(client("ssm"), self._settings.api_tokens_path)
 
     @cached_property
     def intake(self) -> "ImageIntake":
         """The way in for every image: fetch, check, store, register."""
-        # Fetching is a quarter of all imports, and only the intake needs it.
         from chalicelib.intake.accept import ImageIntake
         from chalicelib.intake.fetching.fetch import fetch
         from chalicelib.intake.images.isolated_decoder import IsolatedDecoder
@@ -77,8 +74,11 @@ class Services:
         )
 
     @cached_property
-    def uploads(self) -> Uploads:
+    def uploads(self) -> "Uploads":
         """Uploads of files that go straight to S3."""
+        from chalicelib.intake.upload_records import UploadRecords
+        from chalicelib.intake.uploads import Uploads
+
         return Uploads(
             client("s3"),
             self._settings.images_bucket_name,
@@ -89,19 +89,27 @@ class Services:
         )
 
     @cached_property
-    def batches(self) -> Batches:
+    def batches(self) -> "Batches":
         """Batches of URLs that are fetched from the intake queue."""
+        from chalicelib.intake.batch_messages import BatchMessages
+        from chalicelib.intake.batches import Batches
+
         messages = BatchMessages(client("sqs"), self._settings.intake_queue_url)
         return Batches(self._table, messages, self._spending_limit)
 
     @cached_property
-    def queued_images(self) -> QueuedImages:
+    def queued_images(self) -> "QueuedImages":
         """Uploads and URLs of batches, taken in from the intake queue."""
+        from chalicelib.intake.take_in import QueuedImages
+
         return QueuedImages(self.intake, self.uploads, self.batches)
 
     @cached_property
-    def idempotent_requests(self) -> IdempotentRequests:
+    def idempotent_requests(self) -> "IdempotentRequests":
         """Responses of requests that carry an Idempotency-Key."""
+        from chalicelib.api.idempotency import IdempotentRequests
+        from chalicelib.api.resources import Resources
+
         resources = Resources(self.catalog, self.catalog_pages, self.uploads, self.batches)
         return IdempotentRequests(
             client("dynamodb"), self._settings.idempotency_table_name, resources.read
@@ -143,8 +151,10 @@ class Services:
         return ImageRecognition(rekognition, self.catalog, self.removal, leases, results)
 
     @cached_property
-    def recognition_requests(self) -> RecognitionRequests:
+    def recognition_requests(self) -> "RecognitionRequests":
         """Requests to recognize more features of an image."""
+        from chalicelib.recognition.recognition_requests import RecognitionRequests
+
         return RecognitionRequests(
             self.catalog,
             self.catalog_pages,
@@ -196,14 +206,15 @@ class Services:
         return SearchIndex(self._table, self._model_versions)
 
     @cached_property
-    def usage(self) -> Usage:
+    def usage(self) -> "Usage":
         """Counts of Rekognition's calls, and of those that a known image saved."""
+        from chalicelib.catalog.usage import Usage
+
         return Usage(self._table)
 
     @cached_property
     def delivery(self) -> "ResultDelivery":
         """Deliveries of results to the third party, if the stage has one."""
-        # Only one of the functions needs outgoing HTTP.
         from chalicelib.integration.circuit_breaker import CircuitBreaker
         from chalicelib.integration.deliver import ResultDelivery
         from chalicelib.integration.retry_schedule import RetrySchedule
@@ -222,8 +233,10 @@ class Services:
         return ResultDelivery(self.catalog, self._deliveries, third_party, schedule)
 
     @cached_property
-    def redelivery(self) -> Redelivery:
+    def redelivery(self) -> "Redelivery":
         """Requests to deliver an image's result again."""
+        from chalicelib.integration.redeliver import Redelivery
+
         return Redelivery(
             self.catalog, self._deliveries, client("sqs"), self._settings.integration_queue_url
         )
@@ -236,23 +249,31 @@ class Services:
         return ImageRemoval(self.store, self.catalog)
 
     @cached_property
-    def catalog(self) -> Catalog:
+    def catalog(self) -> "Catalog":
         """Single images: found, registered, changed, forgotten."""
+        from chalicelib.catalog.images import Catalog
+
         return Catalog(self._table)
 
     @cached_property
-    def label_counts(self) -> LabelCounts:
+    def label_counts(self) -> "LabelCounts":
         """The number of images of each label."""
+        from chalicelib.catalog.labels import LabelCounts
+
         return LabelCounts(self._table)
 
     @cached_property
-    def image_search(self) -> ImageSearch:
+    def image_search(self) -> "ImageSearch":
         """Images by label, status and time."""
+        from chalicelib.catalog.search import ImageSearch
+
         return ImageSearch(self.label_counts, self.catalog_pages)
 
     @cached_property
-    def catalog_pages(self) -> CatalogPages:
+    def catalog_pages(self) -> "CatalogPages":
         """Pages of images, by the table's indexes."""
+        from chalicelib.catalog.pages import CatalogPages
+
         return CatalogPages(client("dynamodb"), self._settings.catalog_table_name)
 
     @cached_property
@@ -296,7 +317,9 @@ class Services:
         )
 
     @cached_property
-    def _spending_limit(self) -> SpendingLimit:
+    def _spending_limit(self) -> "SpendingLimit":
+        from chalicelib.catalog.spending_limit import SpendingLimit
+
         return SpendingLimit(
             self.usage,
             self._settings.rekognition_prices,
@@ -305,15 +328,21 @@ class Services:
         )
 
     @cached_property
-    def _model_versions(self) -> ModelVersions:
+    def _model_versions(self) -> "ModelVersions":
+        from chalicelib.catalog.model_versions import ModelVersions
+
         return ModelVersions(self._table)
 
     @cached_property
-    def _deliveries(self) -> Deliveries:
+    def _deliveries(self) -> "Deliveries":
+        from chalicelib.catalog.deliveries import Deliveries
+
         return Deliveries(self._table)
 
     @cached_property
-    def _backlog(self) -> Backlog:
+    def _backlog(self) -> "Backlog":
+        from chalicelib.catalog.backlog import Backlog
+
         return Backlog(self._table)
 
     @property
@@ -325,6 +354,8 @@ class Services:
         return Table(client("dynamodb"), self._settings.catalog_table_name)
 
     @cached_property
-    def store(self) -> ImageStore:
+    def store(self) -> "ImageStore":
         """The images' content in S3."""
+        from chalicelib.catalog.image_store import ImageStore
+
         return ImageStore(client("s3"), self._settings.images_bucket_name)

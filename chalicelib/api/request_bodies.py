@@ -9,12 +9,13 @@ from chalicelib.api import query_parameters
 from chalicelib.api.current_request import CurrentRequest
 from chalicelib.api.features import parse_features
 from chalicelib.api.query_parameters import FAILURE_CODE_FORM, is_failure_code
-from chalicelib.intake.batches import MAX_URLS
 from chalicelib.intake.fetching.image_urls import MAX_URL_BYTES
 from chalicelib.model.errors import InvalidRequest
 from chalicelib.model.findings import Feature
 from chalicelib.model.image import NewImage
 from chalicelib.model.texts import fits, is_unicode
+
+MAX_URLS = 1000  # of a batch
 
 # API Gateway passes bodies of these types on as binary data.
 IMAGE_CONTENT_TYPES = (

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Response
 
-from chalicelib.catalog.labels import LabelPage
-from chalicelib.catalog.pages import Page
-from chalicelib.catalog.usage import MonthUsage, price_of
 from chalicelib.integration import xml_document
 from chalicelib.model.documents import result_values
 from chalicelib.model.findings import Feature
@@ -20,6 +17,9 @@ from chalicelib.model.image import Image, Status
 from chalicelib.model.serialization import timestamp, to_plain
 
 if TYPE_CHECKING:
+    from chalicelib.catalog.labels import LabelPage
+    from chalicelib.catalog.pages import Page
+    from chalicelib.catalog.usage import MonthUsage
     from chalicelib.intake.accept import Accepted
     from chalicelib.intake.batch_messages import BatchEntry
     from chalicelib.intake.batches import Batch
@@ -113,12 +113,12 @@ def image_values(image: Image) -> Values:
     return result_values(image) | {"delivery": last, "deliveries": deliveries}
 
 
-def image_page(page: Page) -> Values:
+def image_page(page: "Page") -> Values:
     """A page of images with their labels' names and confidences, and the next page's cursor."""
     return {"images": to_plain(page.images), "cursor": page.cursor}
 
 
-def label_page(page: LabelPage) -> Values:
+def label_page(page: "LabelPage") -> Values:
     """A page of labels and their counts, and the next page's cursor."""
     return to_plain(page)  # type: ignore[no-any-return]
 
@@ -157,11 +157,12 @@ def batch_values(batch: "Batch", statuses: Mapping[str, Status]) -> Values:
     }
 
 
-def usage_values(usage: MonthUsage, prices: Mapping[Feature, float], caller: str) -> Values:
+def usage_values(usage: "MonthUsage", prices: Mapping[Feature, float], caller: str) -> Values:
     """A month's usage and cost, and the share of the caller's token; `caller` is its name.
 
     `prices` are in US dollars per image and feature.
     """
+    from chalicelib.catalog.usage import price_of
 
     def price(images: Mapping[Feature, int]) -> float:
         return price_of(images, prices)

@@ -38,7 +38,6 @@ from chalicelib.model.texts import MAX_ID_BYTES, fits
 if TYPE_CHECKING:
     from chalicelib.intake.accept import ImageIntake
 
-MAX_URLS = 1000
 RETENTION = timedelta(days=30)
 
 # These may succeed a minute later; every other error is final.
