@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -139,6 +139,7 @@ def run(soak: Soak, size: Size) -> None:
     third_party.refused |= {
         image_id for image_id, fate in zip(ids, fates, strict=True) if fate is Fate.REFUSED_AT_FIRST
     }
+    fulfilled: list[Future[None]] = []
     halfway, posting_is_over = threading.Event(), threading.Event()
 
     def post_one(number: int) -> None:
@@ -156,7 +157,6 @@ def run(soak: Soak, size: Size) -> None:
         ThreadPoolExecutor(4) as others,
         ThreadPoolExecutor() as killers,
     ):
-        fulfilled = []  # type: ignore[var-annotated]
         kills = {
             function: killers.submit(kill, soak, function, number, size, posting_is_over)
             for function, number in size.kills.items()
