@@ -73,3 +73,22 @@ def test_bytecode_is_that_of_the_sources_beside_it(package: Path) -> None:
 def test_a_cold_start_compiles_nothing(starts: ColdStarts, function: str) -> None:
     printed = starts.run(REPORT_COMPILING + code_of(function))
     assert json.loads(printed.splitlines()[-1]) == []
+
+
+def test_importing_the_app_loads_no_use_case(starts: ColdStarts) -> None:
+    """Each function loads at its first use what it needs, so the others do not pay for it."""
+    printed = starts.run("import app, json, sys; print(json.dumps(list(sys.modules)))")
+    use_cases = {
+        "PIL",
+        "requests",
+        "chalicelib.catalog.pages",
+        "chalicelib.catalog.usage",
+        "chalicelib.intake.accept",
+        "chalicelib.intake.batches",
+        "chalicelib.intake.uploads",
+        "chalicelib.integration.deliver",
+        "chalicelib.integration.redeliver",
+        "chalicelib.recognition.recognition_requests",
+        "chalicelib.recognition.recognize",
+    }
+    assert not use_cases & set(json.loads(printed))
