@@ -49,12 +49,13 @@ def post(stage: StageProcess, content: bytes, *features: str) -> dict[str, Any]:
 
 def completed(stage: StageProcess, image_id: str) -> dict[str, Any]:
     """The image, as soon as none of its features is pending."""
-    return wait_for(
+    wait_for(
         lambda: stage.request("GET", f"/images/{image_id}").json(),
         lambda image: all(each["status"] != "PENDING" for each in image["features"]),
         90,
         f"all features of image {image_id}",
     )
+    return stage.recognized(image_id)  # and is counted
 
 
 def states(image: dict[str, Any]) -> dict[str, str]:
