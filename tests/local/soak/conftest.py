@@ -140,30 +140,40 @@ def run(soak: Soak, size: Size) -> None:
         image_id for image_id, fate in zip(ids, fates, strict=True) if fate is Fate.REFUSED_AT_FIRST
     }
     fulfilled: list[Future[None]] = []
-    halfway, posting_is_over = threading.Event(), threading.Event()
+    posting_is_over = threading.Event()
+
+    def measure_memory_halfway() -> None:
+        wait_for(
+            lambda: max(
+                len(soak.fates) / size.images, (time.monotonic() - started) / size.posting_seconds
+            ),
+            lambda done: done >= 0.5,
+            size.posting_seconds,
+            "half of the posts",
+        )
+        soak.memory.append(worker_megabytes(soak.stage))
 
     def post_one(number: int) -> None:
         if time.monotonic() - started < size.posting_seconds:
             soak.fates[ids[number]] = fates[number]
             post_until_accepted(soak.stage, contents[number])
-            if len(soak.fates) > size.images // 2 and not halfway.is_set():
-                halfway.set()
-                soak.memory.append(worker_megabytes(soak.stage))
             if fates[number] not in (Fate.NOTHING, Fate.REFUSED_AT_FIRST):
                 fulfilled.append(others.submit(fulfil, soak, ids[number], contents[number]))
 
     with (
         ThreadPoolExecutor(POSTS_AT_ONCE) as posts,
         ThreadPoolExecutor(4) as others,
-        ThreadPoolExecutor() as killers,
+        ThreadPoolExecutor() as watchers,
     ):
         kills = {
-            function: killers.submit(kill, soak, function, number, size, posting_is_over)
+            function: watchers.submit(kill, soak, function, number, size, posting_is_over)
             for function, number in size.kills.items()
         }
+        halfway = watchers.submit(measure_memory_halfway)
         for each in [posts.submit(post_one, number) for number in range(size.images)]:
             each.result()
         posting_is_over.set()
+        halfway.result()
         soak.killed = {function: each.result() for function, each in kills.items()}
         for each in fulfilled:
             each.result()
@@ -175,18 +185,27 @@ def run(soak: Soak, size: Size) -> None:
 def kill(
     soak: Soak, function: str, number: int, size: Size, posting_is_over: threading.Event
 ) -> int:
-    """Kill workers of a function, at random numbers of delivered images; returns how many."""
+    """Kill workers of a function, at random numbers of delivered images; returns how many.
+
+    Ends early if posting is over and fewer images were posted.
+    """
+    received = soak.quick.third_party.received
+
+    def is_over() -> bool:
+        expected = len(soak.fates) - len(soak.ids(Fate.REFUSED_AT_FIRST))
+        return posting_is_over.is_set() and len(received) >= expected
+
     chance = random.Random(f"{SEED} {function}")  # noqa: S311 - no secret
     kills = 0
     for count in sorted(chance.sample(range(size.images // 20, size.images // 3), number)):
         wait_for(
-            lambda: len(soak.quick.third_party.received),
-            lambda received: posting_is_over.is_set() or received >= count,  # noqa: B023
+            lambda: is_over() or (len(received) >= count and workers(soak.stage, function)),  # noqa: B023
+            bool,
             size.posting_seconds + STEP_SECONDS,
-            f"{count} delivered images",
+            f"{count} delivered images and a worker of {function}",
         )
         running = workers(soak.stage, function)
-        if running and not posting_is_over.is_set():
+        if running and not is_over():
             os.kill(chance.choice(running), signal.SIGKILL)
             kills += 1
     return kills

@@ -96,6 +96,7 @@ def test_all_books_agree_once_it_is_quiet(
     assert books.images.keys() == soak.expected
     assert len(soak.fates) > 100
     assert soak.redriven
+    assert sum(soak.killed.values()) >= 3
 
 
 def test_images_are_shown_as_delivered(soak: Soak, books: Books) -> None:
