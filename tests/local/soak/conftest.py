@@ -84,6 +84,7 @@ class Soak:
     fates: dict[str, Fate] = field(default_factory=dict)
     killed: dict[str, int] = field(default_factory=dict)
     redriven: int = 0
+    reconciliations: int = 0
     seconds: float = 0
     memory: list[dict[str, float]] = field(default_factory=list)
 
@@ -117,7 +118,11 @@ def soak(
 ) -> Iterator[Soak]:
     """A run that has ended, except for what follows from it by itself."""
     folder = tmp_path_factory.mktemp("soak") / "project"
-    settings = {"DELIVERY_PAUSES_SECONDS": "1", "DELIVERY_HOLD_SECONDS": "0.5"}
+    settings = {
+        "DELIVERY_PAUSES_SECONDS": "1",
+        "DELIVERY_HOLD_SECONDS": "0.5",
+        "RECONCILIATION_AGE_SECONDS": "20",
+    }
     with quick_stage(folder, QuickRecognizer(labels_of), **settings) as quick:
         for queue, seconds in VISIBILITY_SECONDS.items():
             quick.stage.client("sqs").set_queue_attributes(
