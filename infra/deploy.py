@@ -73,7 +73,8 @@ def deploy(
         print_progress(
             f"no {URL_VARIABLE}: results are kept and published, and delivered to nobody"
         )
-    executions = concurrency.authorizations_at_once(account.client("lambda"), stage)
+    functions = account.client("lambda")
+    executions = concurrency.authorizations_at_once(functions, stage)
     configuration.reserve(concurrency.FUNCTION, executions)
     if executions is None:
         print_progress(
@@ -85,8 +86,8 @@ def deploy(
     lines = chalice_command.run(
         "deploy", stage, project=project, environment=environment, progress=print_progress
     )
-    stream_filter.apply(account.client("lambda"), stage)
-    PartialBatchResponses(account.client("lambda"), stage, print_progress).turn_on()
+    stream_filter.apply(functions, stage)
+    PartialBatchResponses(functions, stage, print_progress).turn_on()
     return next(
         line.partition("Rest API URL:")[2].strip() for line in lines if "Rest API URL:" in line
     )

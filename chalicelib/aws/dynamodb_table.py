@@ -1,7 +1,5 @@
 """Reads and conditional writes of one DynamoDB table, in plain values."""
 
-import random
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -12,12 +10,13 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as EndpointError
 
+from chalicelib.aws.retries import back_off, with_retries
+
 Values = dict[str, Any]
 Item = Mapping[str, Any]  # attribute names to DynamoDB's typed values, as the boto3 client has them
 
 # Ten attempts with the pauses of `_pause` take about 5 seconds, on top of botocore's own attempts.
 _MAX_ATTEMPTS = 10
-_LONGEST_PAUSE_SECONDS = 2
 
 # Errors that say nothing about the item: another attempt can succeed. DynamoDB's list:
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -215,13 +214,19 @@ class Table:
                 attempt += 1
                 requests = [*unprocessed, *requests]
 
-    def get_batch(self, item_keys: Iterable[tuple[str, str]]) -> Iterator[Values]:
-        """The items with these keys that exist, read with strong consistency, in no order."""
+    def get_batch(
+        self, item_keys: Iterable[tuple[str, str]], *, is_consistent: bool = True
+    ) -> Iterator[Values]:
+        """The items with these keys that exist, in no order.
+
+        Reads with strong consistency, or at half the cost with eventual consistency.
+        """
+        consistency = {"ConsistentRead": True} if is_consistent else {}
         pending = [to_item({"pk": pk, "sk": sk}) for pk, sk in dict.fromkeys(item_keys)]
         attempt = 0
         while pending:
             some, pending = pending[:_BATCH_GET_ITEMS], pending[_BATCH_GET_ITEMS:]
-            items = {self.name: {"Keys": some, "ConsistentRead": True}}
+            items = {self.name: {"Keys": some, **consistency}}
             response = _with_retries(partial(self._client.batch_get_item, RequestItems=items))
             yield from map(from_item, response["Responses"][self.name])
             unprocessed = response.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
@@ -256,17 +261,13 @@ def _with_retries(call: Callable[[], Any], *, is_repeatable: bool = True) -> Any
 
     A call that is not `is_repeatable` is not made again if its response is lost.
     """
-    for attempt in range(_MAX_ATTEMPTS - 1):
-        try:
-            return call()
-        except ClientError as error:
-            if not _is_temporary(error):
-                raise
-        except (HTTPClientError, EndpointError):
-            if not is_repeatable:
-                raise
-        _pause(attempt)
-    return call()
+
+    def is_temporary(error: Exception) -> bool:
+        if isinstance(error, ClientError):
+            return _is_temporary(error)
+        return is_repeatable and isinstance(error, (HTTPClientError, EndpointError))
+
+    return with_retries(call, is_temporary, _MAX_ATTEMPTS, _pause)
 
 
 def _is_temporary(error: ClientError) -> bool:
@@ -282,9 +283,7 @@ def _cancellation_reasons(error: ClientError) -> set[str]:
 
 
 def _pause(attempt: int) -> None:
-    """Exponential backoff with jitter: up to 50 ms after attempt 0, then twice that, up to 2 s."""
-    longest = min(0.05 * 2**attempt, _LONGEST_PAUSE_SECONDS)
-    time.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
+    back_off(attempt, first_seconds=0.05, longest_seconds=2)
 
 
 def _conditional(condition: str, values: Values | None) -> Values:

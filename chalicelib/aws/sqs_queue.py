@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
@@ -113,6 +114,19 @@ class Queue:
     def visible_messages(self) -> int:
         """About how many messages wait to be received, without those that wait for a retry."""
         return self._actions.visible_messages()
+
+    def is_caught_up(self, messages_per_second: float, age: timedelta) -> bool:
+        """Whether no message can have waited for as long as `age`.
+
+        So it is while no more messages wait than are processed in half of that time. While more do,
+        a message that seems to be lost may be among them, and another one would only make the queue
+        longer.
+        """
+        waiting = self.visible_messages()
+        if waiting <= messages_per_second * age.total_seconds() / 2:
+            return True
+        logger.info("%d messages wait in %s: nothing is sent again", waiting, self._url)
+        return False
 
     def process(
         self, event: Mapping[str, Any], work: Work, concurrency: int = 10

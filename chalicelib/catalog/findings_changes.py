@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.aws.dynamodb_table import from_item
 from chalicelib.catalog import keys
+from chalicelib.catalog.items import feature_of
 from chalicelib.model.findings import Feature, Label
 from chalicelib.model.serialization import from_plain
 
@@ -60,7 +61,7 @@ def changes_of(event: Mapping[str, Any]) -> Iterator[FindingsChange]:
         if versions and str(versions[0]["sk"]).startswith(keys.FEATURE_PREFIX):
             image_id = keys.image_id_of_partition(versions[0]["pk"])
             # A call is counted when it writes its findings. The version before has been counted.
-            calls = _calls(versions[-1]) if "NewImage" in change else ()
+            calls = (_call(versions[-1]),) if "NewImage" in change else ()
             terms = (key for version in versions for key in _term_keys(image_id, version))
             yield FindingsChange(image_id, calls, frozenset(terms))
 
@@ -92,18 +93,16 @@ def labels_of(item: Mapping[str, Any] | None) -> tuple[Label, ...]:
     return tuple(from_plain(Label, label) for label in (item or {}).get("findings", ()))
 
 
-def _calls(version: Mapping[str, Any]) -> tuple[CountedCall, ...]:
-    feature = Feature(version["sk"].removeprefix(keys.FEATURE_PREFIX))
-    return (
-        CountedCall(
-            f"{feature}@{version['lease']}",
-            version["operation"],
-            feature,
-            version["called_at"],
-            int(version["calls"]),
-            version.get("model_version"),
-            version.get("requested_by", ""),
-        ),
+def _call(version: Mapping[str, Any]) -> CountedCall:
+    feature = feature_of(version)
+    return CountedCall(
+        f"{feature}@{version['lease']}",
+        version["operation"],
+        feature,
+        version["called_at"],
+        int(version["calls"]),
+        version.get("model_version"),
+        version.get("requested_by", ""),
     )
 
 

@@ -1,13 +1,13 @@
 """The images in S3: write, delete, list and inspect them."""
 
-import random
-import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chalicelib.aws.retries import back_off, with_retries
 from chalicelib.model.findings import Feature
 from chalicelib.model.identity import IMAGES_PREFIX, image_id_of_key, image_key
 
@@ -32,27 +32,8 @@ class ImageStore:
         image is in the catalog. The write is conditional, because a second write would make S3 send
         a second notification. Raises botocore's ClientError.
         """
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                self._put(image_id, content, content_type, features)
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code == "PreconditionFailed":
-                    return False
-                # Another request is writing or deleting the same key: nothing is stored by this
-                # one, and what the other one leaves is not known.
-                # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-                if code != "ConditionalRequestConflict" or attempt == _MAX_ATTEMPTS - 1:
-                    raise
-                _pause(attempt)
-            else:
-                return True
-        raise AssertionError("The last attempt returns or raises.")
-
-    def _put(
-        self, image_id: str, content: bytes, content_type: str, features: Sequence[Feature]
-    ) -> None:
-        self._client.put_object(
+        put = partial(
+            self._client.put_object,
             Bucket=self.bucket_name,
             Key=image_key(image_id),
             Body=content,
@@ -61,6 +42,13 @@ class ImageStore:
             ChecksumAlgorithm="SHA256",
             Metadata={"features": ",".join(features)},
         )
+        try:
+            with_retries(put, _is_conflict, _MAX_ATTEMPTS, _pause)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "PreconditionFailed":
+                return False
+            raise
+        return True
 
     def delete(self, image_id: str) -> None:
         """Delete an image, if it exists. S3 then sends a notification of the removal."""
@@ -118,6 +106,17 @@ class ImageStore:
         return head
 
 
+def _is_conflict(error: Exception) -> bool:
+    """Whether another request is writing or deleting the same key.
+
+    Then this one stores nothing, and what the other one leaves is not known.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"]["Code"] == "ConditionalRequestConflict"
+    )
+
+
 def _pause(attempt: int) -> None:
-    """Exponential backoff with jitter: up to 100 ms after attempt 0, twice that after each next."""
-    time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - no secret
+    back_off(attempt, first_seconds=0.1, longest_seconds=2)

@@ -97,7 +97,7 @@ def best_key(confidence: float, image_id: str) -> str:
     return f"{confidence_key(confidence)}#{image_id}"
 
 
-def image_id_of_key(key: str) -> str:
+def image_id_of_index_key(key: str) -> str:
     """The id of the image at the end of a time_key or best_key."""
     return key.rpartition("#")[2]
 

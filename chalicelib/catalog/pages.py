@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from chalicelib.aws.dynamodb_table import from_item, to_item
+from chalicelib.aws.dynamodb_table import Table, from_item, to_item
 from chalicelib.catalog import keys
 from chalicelib.catalog.cursors import read_cursor, write_cursor
 from chalicelib.catalog.items import is_tombstone, summary_of
@@ -58,6 +58,7 @@ class CatalogPages:
     def __init__(self, client: Any, table_name: str) -> None:
         self._client = client
         self._table_name = table_name
+        self._table = Table(client, table_name)
 
     def page(self, request: PageRequest) -> Page:
         """One page of the images that match a request.
@@ -77,11 +78,7 @@ class CatalogPages:
     def statuses(self, image_ids: Iterable[str]) -> dict[str, Status]:
         """The status of each image by its id; ids that no image has are left out."""
         partitions = [keys.partition_key(image_id) for image_id in sorted(set(image_ids))]
-        return {
-            image.id: image.status
-            for start in range(0, len(partitions), MAX_LIMIT)
-            for image in self._images(partitions[start : start + MAX_LIMIT])
-        }
+        return {image.id: image.status for image in self._images(partitions)}
 
     def _select(
         self, request: PageRequest, key_range: _Range
@@ -141,12 +138,10 @@ class CatalogPages:
     ) -> list[dict[str, Any]]:
         if not _needs_search_items(request):
             return entries
-        item_keys = [
-            {"pk": _image_partition(entry), "sk": keys.SEARCH_SORT_KEY} for entry in entries
-        ]
+        item_keys = ((_image_partition(entry), keys.SEARCH_SORT_KEY) for entry in entries)
         matching = {
             item["pk"]
-            for item in self._batch(item_keys)
+            for item in self._table.get_batch(item_keys, is_consistent=False)
             if all(
                 label in item["terms"] and float(item["terms"][label]) >= request.min_confidence
                 for label in request.labels
@@ -156,22 +151,13 @@ class CatalogPages:
 
     def _images(self, partitions: Sequence[str]) -> tuple[ImageSummary, ...]:
         """The images in the order of `partitions`; removed images are left out."""
-        item_keys = [{"pk": partition, "sk": keys.IMAGE_SORT_KEY} for partition in partitions]
+        item_keys = ((partition, keys.IMAGE_SORT_KEY) for partition in partitions)
         images = {
             item["pk"]: summary_of(item)
-            for item in self._batch(item_keys)
+            for item in self._table.get_batch(item_keys, is_consistent=False)
             if not is_tombstone(item)
         }
         return tuple(images[partition] for partition in partitions if partition in images)
-
-    def _batch(self, item_keys: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
-        pending = [to_item(key) for key in item_keys]
-        while pending:
-            response = self._client.batch_get_item(
-                RequestItems={self._table_name: {"Keys": pending}}
-            )
-            yield from map(from_item, response["Responses"][self._table_name])
-            pending = response.get("UnprocessedKeys", {}).get(self._table_name, {}).get("Keys", [])
 
 
 def _range(request: PageRequest, before: str | None) -> _Range:
@@ -210,7 +196,7 @@ def _image_partition(entry: dict[str, Any]) -> str:
     partition = str(entry["pk"])
     if not partition.startswith(keys.LABEL_PREFIX):
         return partition
-    return keys.partition_key(keys.image_id_of_key(entry["sk"]))
+    return keys.partition_key(keys.image_id_of_index_key(entry["sk"]))
 
 
 def _matches(request: PageRequest, image: ImageSummary) -> bool:

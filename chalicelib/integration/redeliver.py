@@ -86,7 +86,7 @@ class OverdueDeliveries:
         Sends none while so many messages wait in the queue that theirs may be among them.
         """
         overdue = self._backlog.waiting_deliveries(now - self._age, MAX_OVERDUE)
-        if not overdue or not self._is_caught_up():
+        if not overdue or not self._queue.is_caught_up(self._deliveries_per_second, self._age):
             return
         failed: list[Exception] = []
         for item in overdue:
@@ -110,13 +110,6 @@ class OverdueDeliveries:
             count("PutBack")
             self._redelivery.send(image, delivery.number)
         self._backlog.postpone(item, now)
-
-    def _is_caught_up(self) -> bool:
-        waiting = self._queue.visible_messages()
-        if waiting <= self._deliveries_per_second * self._age.total_seconds() / 2:
-            return True
-        logger.info("%d messages wait to be delivered: none sent again", waiting)
-        return False
 
 
 def _delivery(image: Image, number: int) -> Delivery | None:

@@ -53,10 +53,10 @@ class RecognitionRequests:
     def request(self, image_id: str, features: Sequence[Feature], requested_by: str = "") -> bool:
         """Request features of a known image; returns whether any of them is pending afterwards.
 
-        `requested_by` is the name of the caller's token.
         A recognized feature becomes pending again only if another model version than the latest
-        recognized it; a failed feature always does. Raises ImageNotFound, and SpendingLimitReached
-        if a feature would become pending.
+        recognized it; a failed feature always does. `requested_by` is the name of the caller's
+        token. Raises ImageNotFound, and SpendingLimitReached if features that would become pending
+        exceed a limit.
         """
         now = datetime.now(UTC)
         latest = self._model_versions.latest()

@@ -99,7 +99,7 @@ class Reconciliation:
         items = self._backlog.waiting_images(now - self._age, MAX_WAITING_IMAGES)
         if not items:
             return
-        may_requeue = self._is_caught_up()
+        may_requeue = self._queue.is_caught_up(self._images_per_second, self._age)
         _for_each(items, lambda item: self._look_at(item, now, may_requeue=may_requeue))
 
     def _look_at(self, item: WaitingItem, now: datetime, *, may_requeue: bool) -> None:
@@ -116,18 +116,6 @@ class Reconciliation:
                 # In case the stream has lost the removal: then nobody else takes it off the counts.
                 self._search_index.follow([FindingsChange(item.image_id)])
                 self._catalog.bury(snapshot)
-
-    def _is_caught_up(self) -> bool:
-        """Whether no message can have waited in the queue for as long as `age`.
-
-        While more messages wait than are processed in half of that time, the images may be among
-        them, and more messages would only make the queue longer.
-        """
-        waiting = self._queue.visible_messages()
-        if waiting <= self._images_per_second * self._age.total_seconds() / 2:
-            return True
-        logger.info("%d messages wait to be recognized: nothing requeued", waiting)
-        return False
 
     def _queue_unknown(self, now: datetime) -> None:
         """Queue stored images that are not in the catalog."""
