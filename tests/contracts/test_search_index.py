@@ -1,6 +1,7 @@
 """What search, counts and usage rely on: they follow the findings, exactly, whatever happens."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -256,21 +257,24 @@ def _is_cut(index: Index, event: dict[str, Any], phase: str, at: int) -> bool:
     return False
 
 
+def before_the_next_transaction(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Let something happen once, between what a follower has read and what it writes."""
+    transact = Table.transact
+
+    def act_then_transact(table: Table, actions: list[Any]) -> bool:
+        monkeypatch.setattr(Table, "transact", transact)
+        act()
+        return transact(table, actions)
+
+    monkeypatch.setattr(Table, "transact", act_then_transact)
+
+
 def test_two_followers_of_the_same_image_count_it_once(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.recognize(CAT)
     event = index.stream.event()
-    transact = Table.transact
-    others: list[None] = []
-
-    def follow_meanwhile(table: Table, actions: list[Any]) -> bool:
-        if not others:
-            others.append(None)
-            index.follow(event)
-        return transact(table, actions)
-
-    monkeypatch.setattr(Table, "transact", follow_meanwhile)
+    before_the_next_transaction(monkeypatch, lambda: index.follow(event))
     index.follow(event)
     assert (index.terms, index.counts) == (terms(CAT), {"Cat": 1})
     assert index.calls == {"DetectLabels": (1, {Feature.LABELS: 1})}
@@ -282,17 +286,12 @@ def test_a_plan_that_another_follower_overtakes_leaves_no_terms_behind(
     """While the labels are indexed, the image is removed and the removal is followed."""
     index.recognize(CAT)
     event = index.stream.event()
-    transact = Table.transact
-    others: list[None] = []
 
-    def remove_meanwhile(table: Table, actions: list[Any]) -> bool:
-        if not others:
-            others.append(None)
-            index.remove()
-            index.follow()
-        return transact(table, actions)
+    def remove_and_follow() -> None:
+        index.remove()
+        index.follow()
 
-    monkeypatch.setattr(Table, "transact", remove_meanwhile)
+    before_the_next_transaction(monkeypatch, remove_and_follow)
     index.follow(event)
     assert (index.terms, index.counts) == (Counter(), {})
 

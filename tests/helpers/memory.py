@@ -7,11 +7,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import boto3
-from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 from moto import mock_aws
 
 from chalicelib.aws.dynamodb_table import Table
@@ -23,8 +21,8 @@ from chalicelib.catalog.leases import Leases
 from chalicelib.model.findings import Feature, Findings
 from chalicelib.model.image import Image, Status
 from chalicelib.model.serialization import timestamp
-from tests.helpers.stage_process import PROJECT
 from tests.helpers.table_stream import MemoryStream, TableStream
+from tests.helpers.tables import create_table_of
 
 BUCKET_NAME = "images-bucket"
 TABLE_NAME = "catalog"
@@ -107,22 +105,7 @@ class MemoryCatalog:
 
 def create_table(client: Any, name: str) -> None:
     """Create a table with the keys, indexes and stream of the catalog's table."""
-    definition = _catalog_table()
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=definition["KeySchema"],
-        AttributeDefinitions=definition["AttributeDefinitions"],
-        GlobalSecondaryIndexes=definition["GlobalSecondaryIndexes"],
-        StreamSpecification={"StreamEnabled": True} | definition["StreamSpecification"],
-    )
-
-
-@cache
-def _catalog_table() -> dict[str, Any]:
-    template = loads((PROJECT / "infra" / "recognition.yaml").read_text())
-    properties: dict[str, Any] = template["Resources"]["CatalogTable"]["Properties"]
-    return properties
+    create_table_of(client, name, "recognition", "CatalogTable")
 
 
 def create_queues(client: Any, name: str, max_receives: int) -> tuple[str, str]:

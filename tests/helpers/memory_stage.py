@@ -3,25 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cfnlint.decode.cfn_yaml import loads  # type: ignore[import-untyped]
 from moto import mock_aws
 
 from chalicelib.aws import clients
 from chalicelib.services import Services
 from chalicelib.settings import Settings
 from tests.helpers.memory import BUCKET_NAME, TABLE_NAME, create_queues
+from tests.helpers.tables import create_table_of
 
 IDEMPOTENCY_TABLE_NAME = "idempotency"
 QUEUES = ("intake", "recognition", "integration")
 
-_INFRA = Path(__file__).parents[2] / "infra"
-_TABLE_PROPERTIES = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
 _MAX_BYTES_OF_KEYS = {"pk": 2048, "sk": 1024}
 
 
@@ -33,8 +29,8 @@ def memory_services(settings: Settings) -> Iterator[Services]:
         clients.client.cache_clear()
         dynamodb, s3, sqs = (clients.client(name) for name in ("dynamodb", "s3", "sqs"))
         s3.create_bucket(Bucket=BUCKET_NAME)
-        _create_table(dynamodb, TABLE_NAME, "recognition", "CatalogTable")
-        _create_table(dynamodb, IDEMPOTENCY_TABLE_NAME, "api", "IdempotencyTable")
+        create_table_of(dynamodb, TABLE_NAME, "recognition", "CatalogTable")
+        create_table_of(dynamodb, IDEMPOTENCY_TABLE_NAME, "api", "IdempotencyTable")
         dynamodb.meta.events.register("provide-client-params.dynamodb", check_as_dynamodb_does)
         intake, recognition, integration = (create_queues(sqs, name, 5)[0] for name in QUEUES)
         yield Services(
@@ -91,26 +87,3 @@ def _texts_in(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 def _refusal(model: Any, message: str) -> ClientError:
     error = {"Error": {"Code": "ValidationException", "Message": message}}
     return ClientError(error, model.name)
-
-
-def _create_table(client: Any, name: str, part: str, resource: str) -> None:
-    client.create_table(TableName=name, **_properties_of_table(part, resource))
-
-
-@cache
-def _properties_of_table(part: str, resource: str) -> Any:
-    template = loads((_INFRA / f"{part}.yaml").read_text())
-    properties = template["Resources"][resource]["Properties"]
-    return _plain({key: properties[key] for key in _TABLE_PROPERTIES if key in properties})
-
-
-def _plain(value: Any) -> Any:
-    """cfn-lint's nodes as the lists, dicts and texts that boto3 accepts."""
-    match value:
-        case dict():
-            return {str(name): _plain(part) for name, part in value.items()}
-        case list():
-            return [_plain(part) for part in value]
-        case str():
-            return str(value)
-    return value

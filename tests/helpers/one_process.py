@@ -13,6 +13,8 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from chalicelib.aws import clients
 from chalicelib.aws.dynamodb_table import Table, to_item
 from chalicelib.catalog.deliveries import Deliveries
@@ -27,7 +29,7 @@ from chalicelib.recognition.request_rate import RequestRate
 from chalicelib.recognition.results_topic import ResultsTopic
 from chalicelib.services import Services
 from chalicelib.settings import Settings
-from tests.helpers.bare_emulator import BareEmulator
+from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator
 from tests.helpers.stage_process import wait_for
 from tests.helpers.table_stream import EmulatorStream
 
@@ -79,6 +81,16 @@ class Cut:
                 raise CutOff
 
         return hook
+
+
+def connect(
+    monkeypatch: pytest.MonkeyPatch, emulator: BareEmulator, server: "CountingServer"
+) -> None:
+    """Let the clients that the use cases make call the emulator, and Rekognition's the server."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", server.url)
 
 
 class CountingServer(ThreadingHTTPServer):

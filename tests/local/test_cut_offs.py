@@ -22,8 +22,8 @@ from chalicelib.model.image import DeliveryStatus, Status
 from chalicelib.recognition.recognize import RecognitionInProgress
 from chalicelib.recognition.request_rate import Throttled
 from infra import webhook_secrets
-from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
-from tests.helpers.one_process import FEATURES, RESPONSES, SECONDS, CountingServer, World
+from tests.helpers.bare_emulator import BareEmulator, bare_emulator
+from tests.helpers.one_process import FEATURES, RESPONSES, SECONDS, CountingServer, World, connect
 from tests.helpers.stage_process import wait_for
 
 # A newer model finds other labels in every image.
@@ -60,10 +60,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareEmulator]
 def world(
     emulator: BareEmulator, server: CountingServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", server.url)
+    connect(monkeypatch, emulator, server)
     for url in (
         emulator.variables["RECOGNITION_QUEUE_URL"],
         emulator.variables["INTEGRATION_QUEUE_URL"],

@@ -13,8 +13,8 @@ from chalicelib.aws.sqs_queue import BatchIncomplete
 from chalicelib.model.image import Image as ImageOfModel
 from infra import redrive, stacks, webhook_secrets
 from infra.stacks import Stacks
-from tests.helpers.bare_emulator import CREDENTIALS, BareEmulator, bare_emulator
-from tests.helpers.one_process import SECONDS, CountingServer, World
+from tests.helpers.bare_emulator import BareEmulator, bare_emulator
+from tests.helpers.one_process import SECONDS, CountingServer, World, connect
 from tests.helpers.stage_process import wait_for
 
 
@@ -34,10 +34,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareEmulator]
 
 @pytest.fixture
 def world(emulator: BareEmulator, server: CountingServer, monkeypatch: pytest.MonkeyPatch) -> World:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", server.url)
+    connect(monkeypatch, emulator, server)
     world = World(emulator, server)
     forget_test_events(world)
     return world
